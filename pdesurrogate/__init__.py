@@ -1,0 +1,1 @@
+"""Train PDE surrogates on one grid and find out what they are worth on every other."""

@@ -1,0 +1,141 @@
+"""Grids: where a field is sampled, what each sample weighs, and what lies beyond the edge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+__all__ = ["ClosedBox", "Grid", "PeriodicBox", "grid_from_dict"]
+
+Padding = Literal["circular", "replicate"]
+"""How a field continues beyond an edge; the names are those of `torch.nn.functional.pad`."""
+
+_G = TypeVar("_G", bound="Grid")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid on a rectangle, rows along y first.
+
+    Args:
+        num_points: Points along y and x.
+        domain_extent: Length of the domain along y and x, in the recipe's unit of length.
+
+    Raises:
+        ValueError: If a number of points is below 2 or an extent is not positive.
+    """
+
+    num_points: tuple[int, int]
+    domain_extent: tuple[float, float] = (2 * math.pi, 2 * math.pi)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "num_points", tuple(int(n) for n in self.num_points))
+        object.__setattr__(self, "domain_extent", tuple(float(e) for e in self.domain_extent))
+        if len(self.num_points) != 2 or min(self.num_points) < 2:
+            raise ValueError(f"num_points must be two numbers of at least 2, got {self.num_points}")
+        if len(self.domain_extent) != 2 or min(self.domain_extent) <= 0:
+            raise ValueError(
+                f"domain_extent must be two positive lengths, got {self.domain_extent}"
+            )
+
+    @property
+    def padding(self) -> tuple[Padding, Padding]:
+        """How fields continue beyond the edges along y and x."""
+        raise NotImplementedError
+
+    @property
+    def y(self) -> np.ndarray:
+        """Sample points along y."""
+        return self._points(0)
+
+    @property
+    def x(self) -> np.ndarray:
+        """Sample points along x."""
+        return self._points(1)
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Distance between neighbouring points along y and x."""
+        return (
+            self.domain_extent[0] / self.num_points[0],
+            self.domain_extent[1] / self.num_points[1],
+        )
+
+    @property
+    def quadrature_weights(self) -> np.ndarray:
+        """Weights `w` of shape `(y, x)` with sum 1: the mean of `f` is the sum of `w f`."""
+        return np.full(self.num_points, 1.0 / math.prod(self.num_points))
+
+    @property
+    def resolution(self) -> int:
+        """The rung's name: points along y."""
+        return self.num_points[0]
+
+    def at_resolution(self: _G, resolution: int) -> _G:
+        """The same domain with `resolution` points along y and x in the same proportion.
+
+        Raises:
+            ValueError: If the proportion does not give a whole number of points along x.
+        """
+        columns, remainder = divmod(resolution * self.num_points[1], self.num_points[0])
+        if remainder:
+            raise ValueError(
+                f"resolution {resolution} does not divide a {self.num_points[0]} x "
+                f"{self.num_points[1]} grid evenly"
+            )
+        return replace(self, num_points=(resolution, columns))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data from which `grid_from_dict` builds the grid again."""
+        return {
+            "type": type(self).__name__,
+            "num_points": list(self.num_points),
+            "domain_extent": list(self.domain_extent),
+        }
+
+    def _points(self, axis: int) -> np.ndarray:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PeriodicBox(Grid):
+    """A box whose opposite edges are one: points at `i L / n`, left edge in, right edge out."""
+
+    @property
+    def padding(self) -> tuple[Padding, Padding]:
+        """Circular in both directions."""
+        return ("circular", "circular")
+
+    def _points(self, axis: int) -> np.ndarray:
+        return np.arange(self.num_points[axis]) * self.spacing[axis]
+
+
+@dataclass(frozen=True)
+class ClosedBox(Grid):
+    """A box with walls: points at the cell centres `(i + 1/2) L / n`."""
+
+    @property
+    def padding(self) -> tuple[Padding, Padding]:
+        """Even reflection at the walls (for one ghost cell the edge value): no gradient across them."""
+        return ("replicate", "replicate")
+
+    def _points(self, axis: int) -> np.ndarray:
+        return (np.arange(self.num_points[axis]) + 0.5) * self.spacing[axis]
+
+
+def grid_from_dict(description: dict[str, Any]) -> Grid:
+    """Build the grid that `Grid.to_dict` described.
+
+    Raises:
+        ValueError: If the description names no known grid.
+    """
+    kinds: Sequence[type[Grid]] = (PeriodicBox, ClosedBox)
+    for kind in kinds:
+        if description.get("type") == kind.__name__:
+            return kind(tuple(description["num_points"]), tuple(description["domain_extent"]))
+    names = ", ".join(kind.__name__ for kind in kinds)
+    raise ValueError(f"unknown grid {description.get('type')!r}; known are {names}")

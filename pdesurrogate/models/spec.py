@@ -1,0 +1,36 @@
+"""The contract between a model's description and the network that is built from it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import nn
+
+from pdesurrogate.grids import Grid
+
+__all__ = ["ModelSpec"]
+
+
+@dataclass(frozen=True)
+class ModelSpec(ABC):
+    """What a user chooses of a model: plain numbers, no weights, no resolution.
+
+    A subclass is a frozen dataclass whose fields are the model's options; `--model NAME` names the
+    subclass and `--model.field value` sets a field. `build` makes the network once the channels
+    are known from the data.
+    """
+
+    @abstractmethod
+    def build(self, in_channels: int, out_channels: int, grid: Grid) -> nn.Module:
+        """The network, freshly initialised.
+
+        Args:
+            in_channels: Channels of the input, `history` frames of every field.
+            out_channels: Channels of the output, one frame of every field.
+            grid: Says how fields continue beyond the edges (`grid.padding`). Its number of points
+                must not enter the network: the same weights serve every grid of the ladder.
+
+        Returns:
+            A module from `(batch, in_channels, y, x)` to `(batch, out_channels, y, x)`.
+        """
