@@ -1,0 +1,283 @@
+"""What an evaluation file holds: every variable's name, dimensions, unit and meaning, in one place.
+
+Nothing in the file is averaged: trajectories and lead times keep their own dimension. NaN (in
+`blow_up`, -1) says that a combination was not run; a rollout that was run and broke has infinite
+errors instead, so that no mean drops it unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from pdesurrogate.fields import Field
+from pdesurrogate.grids import Grid
+
+__all__ = [
+    "CONVENTIONS",
+    "EXAMPLE_PREFIX",
+    "SCORES",
+    "VARIABLES",
+    "RunLabel",
+    "Variable",
+    "empty_evaluation",
+    "empty_example",
+]
+
+CONVENTIONS = "CF-1.11"
+EXAMPLE_PREFIX = "example_"
+"""A group named `example_<resolution>` holds the fields of one trajectory, for pictures."""
+
+_COMBINATION = ("run", "protocol", "resolution")
+_SCORE = (*_COMBINATION, "trajectory", "lead_time", "field")
+_SPECTRUM = ("resolution", "trajectory", "spectrum_lead_time", "field", "wavenumber")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One data variable of an evaluation.
+
+    Args:
+        name: Its name in the file.
+        dims: Its dimensions, in order.
+        long_name: What a plot or table says.
+        units: UDUNITS string; None where the unit differs from field to field (`comment` says how).
+        dtype: Number type in the file.
+        comment: Definition or remark.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    long_name: str
+    units: str | None = "1"
+    dtype: str = "float32"
+    comment: str | None = None
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """The variable's attributes in the file."""
+        optional = {"units": self.units, "comment": self.comment}
+        given = {key: value for key, value in optional.items() if value is not None}
+        return {"long_name": self.long_name, **given}
+
+    @property
+    def not_run(self) -> float | int:
+        """The value that says that a combination was not run."""
+        return -1 if self.dtype == "int8" else np.nan
+
+
+SCORES: tuple[Variable, ...] = (
+    Variable("nrmse", _SCORE, "normalised RMS error", comment="|p - y| / |y|"),
+    Variable("vrmse", _SCORE, "variance-scaled RMS error", comment="|p - y| / |y - mean(y)|"),
+    Variable("r_mse", _SCORE, "relative mean squared error", comment="|p - y|^2 / |y|^2"),
+    Variable("correlation", _SCORE, "Pearson correlation with the truth"),
+    Variable(
+        "in_band_error",
+        _SCORE,
+        "error in the band that the training grid resolves",
+        comment="|R p - R y| / |y|, R the restriction to the run's training grid",
+    ),
+    Variable(
+        "out_of_band_error",
+        _SCORE,
+        "error beyond the band that the training grid resolves",
+        comment="|(I - QR)(p - y)| / |y|, Q the prolongation from the run's training grid",
+    ),
+    Variable(
+        "total_error",
+        _SCORE,
+        "error in and beyond the resolved band",
+        comment="square root of in_band_error^2 + out_of_band_error^2",
+    ),
+)
+"""The variables that hold a number per run, protocol, resolution, trajectory, lead time, field."""
+
+VARIABLES: tuple[Variable, ...] = (
+    *SCORES,
+    Variable(
+        "blow_up",
+        (*_COMBINATION, "trajectory", "lead_time"),
+        "whether the rollout has blown up",
+        dtype="int8",
+        comment="1 from the first frame on that is not finite or whose norm, in any field, exceeds "
+        "ten times the truth's; 0 before; -1 where not run",
+    ),
+    Variable(
+        "spectrum",
+        ("run", "protocol", *_SPECTRUM),
+        "power per wavenumber shell of the prediction",
+        units=None,
+        comment="in the square of field_units; shells sum to the mean square of the field; "
+        "NaN beyond the grid's Nyquist wavenumber",
+    ),
+    Variable(
+        "true_spectrum",
+        _SPECTRUM,
+        "power per wavenumber shell of the truth",
+        units=None,
+        comment="in the square of field_units; NaN beyond the grid's Nyquist wavenumber",
+    ),
+    Variable(
+        "seconds_per_step",
+        _COMBINATION,
+        "wall time of one frame of one trajectory",
+        units="s",
+        comment="median of several single-trajectory steps after a warm-up, on the machine named "
+        "in the attribute `machine`",
+    ),
+)
+"""Every data variable of the root group."""
+
+
+@dataclass(frozen=True)
+class RunLabel:
+    """What is known of one entry along `run`: a surrogate or a baseline.
+
+    Args:
+        name: Unique in the evaluation.
+        kind: `surrogate` or `baseline`.
+        model: The model's or baseline's name.
+        training_resolution: Points along y of the training grid (for a baseline, of the grid that
+            it knows); -1 where there is none.
+        seed: Seed of the training; -1 for baselines.
+        parameters: Trained numbers.
+        flops: Floating-point operations of one step at the training grid; NaN where unknown.
+        training_seconds: Wall time of the training.
+    """
+
+    name: str
+    kind: str
+    model: str
+    training_resolution: int = -1
+    seed: int = -1
+    parameters: int = 0
+    flops: float = np.nan
+    training_seconds: float = 0.0
+
+
+_LABELS: dict[str, tuple[str, str | None]] = {
+    "kind": ("surrogate or baseline", None),
+    "model": ("model or baseline", None),
+    "training_resolution": ("points along y of the training grid (-1: none)", "1"),
+    "seed": ("seed of the training (-1: none)", "1"),
+    "parameters": ("trained parameters", "1"),
+    "flops": ("floating-point operations of one step at the training grid", "1"),
+    "training_seconds": ("wall time of the training", "s"),
+}
+
+
+def empty_evaluation(
+    *,
+    runs: Sequence[RunLabel],
+    protocols: Sequence[str],
+    resolutions: Sequence[int],
+    num_trajectories: int,
+    lead_times: Sequence[float],
+    fields: Sequence[Field],
+    wavenumbers: Sequence[float] | np.ndarray,
+    spectrum_lead_times: Sequence[float],
+    time_units: str = "1",
+    length_units: str = "1",
+) -> xr.Dataset:
+    """The labelled root group of an evaluation in which nothing has been run yet.
+
+    Args:
+        runs: Surrogates and baselines, in the order of the tables.
+        protocols: Names of the transfer protocols.
+        resolutions: Points along y of the evaluation grids.
+        num_trajectories: Trajectories scored.
+        lead_times: Time since the last given frame, one per predicted frame.
+        fields: What is predicted.
+        wavenumbers: Centres of the shells, in radians per unit of length.
+        spectrum_lead_times: The lead times at which spectra are kept.
+        time_units: Unit of the lead times.
+        length_units: Unit of length of the domain.
+
+    Returns:
+        Every variable of `VARIABLES`, holding its `not_run` value, with all coordinates labelled.
+    """
+    coords: dict[str, xr.Variable] = {
+        "run": _coordinate("run", [r.name for r in runs], "surrogate or baseline", None),
+        "protocol": _coordinate("protocol", list(protocols), "transfer protocol", None),
+        "resolution": _coordinate("resolution", list(resolutions), "points along y", "1"),
+        "trajectory": _coordinate(
+            "trajectory", range(num_trajectories), "trajectory of the split", "1"
+        ),
+        "lead_time": _coordinate(
+            "lead_time", list(lead_times), "time since the last given frame", time_units
+        ),
+        "field": _coordinate("field", [f.name for f in fields], "field", None),
+        "wavenumber": _coordinate(
+            "wavenumber",
+            list(wavenumbers),
+            "wavenumber (radians per unit length)",
+            "1" if length_units == "1" else f"{length_units}-1",
+        ),
+        "spectrum_lead_time": _coordinate(
+            "spectrum_lead_time",
+            list(spectrum_lead_times),
+            "time since the last given frame",
+            time_units,
+        ),
+        "field_units": _coordinate("field", [f.units for f in fields], "unit of the field", None),
+        "field_long_name": _coordinate(
+            "field", [f.long_name for f in fields], "name of the field in plots", None
+        ),
+        "field_is_signed": _coordinate(
+            "field",
+            np.array([f.is_signed for f in fields], dtype=np.int8),
+            "whether the field takes both signs (1) or not (0)",
+            "1",
+        ),
+    }
+    for label, (long_name, units) in _LABELS.items():
+        values = [getattr(run, label) for run in runs]
+        coords[label] = _coordinate("run", values, long_name, units)
+    sizes = {name: coords[name].size for name in coords}
+    data = {
+        v.name: (v.dims, np.full([sizes[d] for d in v.dims], v.not_run, dtype=v.dtype), v.attrs)
+        for v in VARIABLES
+    }
+    return xr.Dataset(data, coords, attrs={"Conventions": CONVENTIONS})
+
+
+def empty_example(
+    evaluation: xr.Dataset, grid: Grid, trajectory: int, length_units: str = "1"
+) -> xr.Dataset:
+    """The labelled group `example_<resolution>`: truth and predictions of one trajectory, NaN yet.
+
+    Args:
+        evaluation: The root group, whose runs, protocols, lead times and fields it shares.
+        grid: The evaluation grid.
+        trajectory: Which trajectory of the split is shown.
+        length_units: Unit of length of the domain.
+    """
+    shared = ["run", "protocol", "lead_time", "field"]
+    frame = ("lead_time", "field", "y", "x")
+    sizes = dict(evaluation.sizes) | dict(zip("yx", grid.num_points, strict=True))
+    variables = {
+        "truth": (frame, "reference solution"),
+        "prediction": (("run", "protocol", *frame), "prediction"),
+    }
+    data = {
+        name: (
+            dims,
+            np.full([sizes[d] for d in dims], np.nan, dtype=np.float32),
+            {"long_name": long_name, "comment": "in field_units"},
+        )
+        for name, (dims, long_name) in variables.items()
+    }
+    coords = {name: evaluation[name].variable for name in shared}
+    coords["y"] = _coordinate("y", grid.y, "y", length_units)
+    coords["x"] = _coordinate("x", grid.x, "x", length_units)
+    return xr.Dataset(data, coords, attrs={"trajectory": trajectory})
+
+
+def _coordinate(
+    dim: str, values: Sequence[object] | range | np.ndarray, long_name: str, units: str | None
+) -> xr.Variable:
+    attrs = {"long_name": long_name} | ({} if units is None else {"units": units})
+    return xr.Variable((dim,), np.asarray(values), attrs)
