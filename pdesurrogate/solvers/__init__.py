@@ -1,0 +1,18 @@
+"""Equations and the solvers that step them. A recipe names an equation that stands here."""
+
+from pdesurrogate.solvers.equation import Equation, Solver
+from pdesurrogate.solvers.forcing import DiagonalForcing, Forcing, KolmogorovForcing
+from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes, PeriodicNavierStokesSolver
+from pdesurrogate.solvers.time_stepping import SemilinearEquation, etdrk4
+
+__all__ = [
+    "DiagonalForcing",
+    "Equation",
+    "Forcing",
+    "KolmogorovForcing",
+    "PeriodicNavierStokes",
+    "PeriodicNavierStokesSolver",
+    "SemilinearEquation",
+    "Solver",
+    "etdrk4",
+]

@@ -1,0 +1,77 @@
+"""Moving a field between the grids of a ladder: restriction `R` and prolongation `Q`.
+
+The grid decides how: a periodic box through the Fourier series.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from jaxtyping import Float
+from torch import Tensor
+
+from pdesurrogate.grids import Grid, PeriodicBox
+from pdesurrogate.transfer.spectral import resample
+
+__all__ = ["prolong", "resample", "restrict"]
+
+
+def restrict(
+    u: Float[Tensor, "*lead y x"], source: Grid, target: Grid
+) -> Float[Tensor, "*lead m n"]:
+    """`R`: observe a field of a finer grid on a coarser one; the orthogonal projection.
+
+    Args:
+        u: Field on `source`.
+        source: The finer grid.
+        target: The coarser grid of the same domain.
+
+    Raises:
+        ValueError: If `target` is finer than `source`, or the domains differ.
+        TypeError: If no transfer is known for this kind of grid.
+    """
+    _check(source, target)
+    if target.resolution > source.resolution:
+        raise ValueError(
+            f"cannot restrict from {source.resolution} to {target.resolution} points: "
+            "the target is finer"
+        )
+    return _transfer(source, u, target)
+
+
+def prolong(
+    u: Float[Tensor, "*lead y x"], source: Grid, target: Grid
+) -> Float[Tensor, "*lead m n"]:
+    """`Q`: carry a field of a coarser grid to a finer one without adding to it.
+
+    Args:
+        u: Field on `source`.
+        source: The coarser grid.
+        target: The finer grid of the same domain.
+
+    Raises:
+        ValueError: If `target` is coarser than `source`, or the domains differ.
+        TypeError: If no transfer is known for this kind of grid.
+    """
+    _check(source, target)
+    if target.resolution < source.resolution:
+        raise ValueError(
+            f"cannot prolong from {source.resolution} to {target.resolution} points: "
+            "the target is coarser"
+        )
+    return _transfer(source, u, target)
+
+
+def _check(source: Grid, target: Grid) -> None:
+    if type(source) is not type(target) or source.domain_extent != target.domain_extent:
+        raise ValueError(f"{source} and {target} do not cover the same domain")
+
+
+@singledispatch
+def _transfer(source: Grid, u: Tensor, target: Grid) -> Tensor:
+    raise TypeError(f"no transfer between grids is known for {type(source).__name__}")
+
+
+@_transfer.register
+def _(source: PeriodicBox, u: Tensor, target: Grid) -> Tensor:
+    return resample(u, target.num_points)
