@@ -1,0 +1,90 @@
+"""How the power of a field is spread over scales."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pdesurrogate.grids import ClosedBox, Grid, PeriodicBox
+
+__all__ = ["nyquist_wavenumber", "power_spectrum", "shell_wavenumbers"]
+
+
+def power_spectrum(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "*lead shell"]:
+    r"""Power per shell of wavenumbers; the shells sum to the mean square of the field.
+
+    $$ E_i = \sum_{(i - 1/2)\Delta k \,\le\, |k| \,<\, (i + 1/2)\Delta k} |\hat u_k|^2,
+       \qquad \sum_i E_i = \overline{u^2} $$
+
+    The shells are one fundamental wavenumber $\Delta k$ of the box's longer side apart, shell 0
+    holding the mean; `shell_wavenumbers` gives their centres. Shells beyond the Nyquist wavenumber
+    lie in the corners of the square of resolved modes: they are incomplete, but needed for the sum.
+    A closed box is continued evenly beyond its walls to a periodic box twice as long.
+
+    Args:
+        u: Field on `grid`, in any unit.
+        grid: A periodic or closed box.
+
+    Returns:
+        Power in the square of the unit of `u`.
+
+    Raises:
+        TypeError: If no spectrum is known for this kind of grid.
+    """
+    box = _periodic_box(grid)
+    if isinstance(grid, ClosedBox):
+        u = torch.cat([u, u.flip(-2)], dim=-2)
+        u = torch.cat([u, u.flip(-1)], dim=-1)
+    columns = box.num_points[1]
+    power = torch.fft.rfft2(u, norm="forward").abs() ** 2
+    power[..., 1 : (columns + 1) // 2] *= 2  # the half-plane of negative k_x, which rfft2 omits
+    shell = torch.as_tensor(_shell_of_modes(box), device=u.device)
+    spectrum = power.new_zeros((*power.shape[:-2], int(shell.max()) + 1))
+    return spectrum.index_add_(-1, shell, power.flatten(-2))
+
+
+def shell_wavenumbers(grid: Grid) -> Float[np.ndarray, " shell"]:
+    """Centres of the shells of `power_spectrum`, in radians per unit of length.
+
+    Raises:
+        TypeError: If no spectrum is known for this kind of grid.
+    """
+    box = _periodic_box(grid)
+    return np.arange(_shell_of_modes(box).max() + 1) * _fundamental(box)
+
+
+def nyquist_wavenumber(grid: Grid) -> float:
+    """The largest wavenumber that the grid sees in every direction, in radians per unit of length.
+
+    Shells whose centre lies strictly below it are complete.
+    """
+    return math.pi / max(grid.spacing)
+
+
+def _periodic_box(grid: Grid) -> PeriodicBox:
+    """The periodic box on which the field, continued beyond its edges, is a Fourier series."""
+    if isinstance(grid, PeriodicBox):
+        return grid
+    if isinstance(grid, ClosedBox):
+        (ny, nx), (ly, lx) = grid.num_points, grid.domain_extent
+        return PeriodicBox((2 * ny, 2 * nx), (2 * ly, 2 * lx))
+    raise TypeError(f"no power spectrum is known for {type(grid).__name__}")
+
+
+def _fundamental(box: PeriodicBox) -> float:
+    return 2 * math.pi / max(box.domain_extent)
+
+
+@lru_cache(maxsize=16)
+def _shell_of_modes(box: PeriodicBox) -> np.ndarray:
+    """The shell of each mode of `rfft2`, flattened."""
+    (ny, nx), (dy, dx) = box.num_points, box.spacing
+    ky = 2 * math.pi * np.fft.fftfreq(ny, dy)[:, None]
+    kx = 2 * math.pi * np.fft.rfftfreq(nx, dx)[None, :]
+    shell = np.floor(np.hypot(ky, kx) / _fundamental(box) + 0.5)
+    return shell.astype(np.int64).ravel()

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.metrics import error
+from pdesurrogate.metrics.error import (
+    in_band_error,
+    nrmse,
+    out_of_band_error,
+    r_mse,
+    total_error,
+    vrmse,
+)
+from pdesurrogate.transfer import prolong, restrict
+
+FINE = PeriodicBox((16, 24), (1.0, 1.5))
+COARSE = PeriodicBox((8, 12), (1.0, 1.5))
+TINY = PeriodicBox((2, 2))
+
+
+def random_fields(seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(2, 3, *FINE.num_points, generator=generator, dtype=torch.float64)
+
+
+def wave(mode: int) -> Tensor:
+    """`cos` along y with `mode` periods: mean square 1/2."""
+    phase = 2 * math.pi * mode * torch.as_tensor(FINE.y) / FINE.domain_extent[0]
+    return torch.cos(phase)[:, None].expand(FINE.num_points)
+
+
+def call(name: str, prediction: Tensor, truth: Tensor) -> Tensor:
+    grids = (FINE, COARSE) if "band" in name or name == "total_error" else (FINE,)
+    return getattr(error, name)(prediction, truth, *grids)
+
+
+@pytest.mark.parametrize("name", error.__all__)
+def test_is_zero_on_equality_and_positive_otherwise(name: str) -> None:
+    truth = random_fields(0)
+    zero = call(name, truth, truth)
+    assert zero.shape == (2, 3)
+    assert (zero == 0).all()
+    assert (call(name, random_fields(1), truth) > 0.1).all()
+
+
+@pytest.mark.parametrize("name", error.__all__)
+def test_a_vanishing_truth_is_predicted_exactly_or_not_at_all(name: str) -> None:
+    nothing = torch.zeros(FINE.num_points)
+    assert call(name, nothing, nothing) == 0
+    assert call(name, random_fields(0)[0, 0].float(), nothing) == torch.inf
+
+
+@pytest.mark.parametrize("name", error.__all__)
+def test_does_not_depend_on_the_unit(name: str) -> None:
+    prediction, truth = random_fields(1), random_fields(0)
+    torch.testing.assert_close(
+        call(name, 1e3 * prediction, 1e3 * truth), call(name, prediction, truth)
+    )
+
+
+def test_by_hand() -> None:
+    truth = torch.tensor([[1.0, 3.0], [1.0, 3.0]])
+    prediction = torch.tensor([[1.0, 3.0], [1.0, 5.0]])
+    # squared error 4 in one of four cells, mean square (1 + 9) / 2, variance 1
+    assert r_mse(prediction, truth, TINY).item() == pytest.approx(1 / 5)
+    assert nrmse(prediction, truth, TINY).item() == pytest.approx(math.sqrt(1 / 5))
+    assert vrmse(prediction, truth, TINY).item() == pytest.approx(1.0)
+
+
+def test_predicting_the_mean_has_vrmse_one() -> None:
+    truth = 5 + random_fields(0)
+    mean = truth.mean(dim=(-2, -1), keepdim=True).expand_as(truth)
+    torch.testing.assert_close(vrmse(mean, truth, FINE), torch.ones(2, 3, dtype=torch.float64))
+
+
+def test_bands_by_hand() -> None:
+    truth = 2 * wave(1)
+    prediction = truth + 0.6 * wave(2) + 0.8 * wave(5)  # 8 points resolve modes below 4
+    assert in_band_error(prediction, truth, FINE, COARSE).item() == pytest.approx(0.3)
+    assert out_of_band_error(prediction, truth, FINE, COARSE).item() == pytest.approx(0.4)
+    assert total_error(prediction, truth, FINE, COARSE).item() == pytest.approx(0.5)
+
+
+def test_bands_add_up_to_the_whole() -> None:
+    prediction, truth = random_fields(1), random_fields(0)
+    inside = in_band_error(prediction, truth, FINE, COARSE)
+    outside = out_of_band_error(prediction, truth, FINE, COARSE)
+    torch.testing.assert_close(
+        inside**2 + outside**2, total_error(prediction, truth, FINE, COARSE) ** 2
+    )
+    torch.testing.assert_close(inside**2 + outside**2, nrmse(prediction, truth, FINE) ** 2)
+
+
+def test_the_training_grid_resolves_everything_on_itself() -> None:
+    prediction, truth = random_fields(1), random_fields(0)
+    torch.testing.assert_close(
+        in_band_error(prediction, truth, FINE, FINE), nrmse(prediction, truth, FINE)
+    )
+    assert (out_of_band_error(prediction, truth, FINE, FINE) == 0).all()
+
+
+def test_truncated_truth_has_only_the_floor() -> None:
+    truth = 3 * wave(1) + 4 * wave(5)
+    truncated = prolong(restrict(truth, FINE, COARSE), COARSE, FINE)
+    assert in_band_error(truncated, truth, FINE, COARSE).item() == pytest.approx(0, abs=1e-12)
+    assert out_of_band_error(truncated, truth, FINE, COARSE).item() == pytest.approx(0.8)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pdesurrogate.grids import ClosedBox, Grid, PeriodicBox
+from pdesurrogate.metrics import mean_square, power_spectrum
+from pdesurrogate.metrics.spectrum import nyquist_wavenumber, shell_wavenumbers
+
+GRIDS = [
+    PeriodicBox((16, 16)),
+    PeriodicBox((16, 16), (1.0, 1.0)),
+    PeriodicBox((15, 20), (1.5, 2.0)),
+    PeriodicBox((8, 32), (1.0, 2.0)),
+    ClosedBox((12, 9), (3.0, 2.0)),
+]
+
+
+def wave(grid: Grid, ky: int, kx: int) -> Tensor:
+    """`cos` with so many periods along each side."""
+    y, x = (
+        torch.as_tensor(p) / extent
+        for p, extent in zip((grid.y, grid.x), grid.domain_extent, strict=True)
+    )
+    return torch.cos(2 * math.pi * (ky * y[:, None] + kx * x))
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_shells_sum_to_the_mean_square(grid: Grid) -> None:
+    generator = torch.Generator().manual_seed(0)
+    u = torch.randn(2, 3, *grid.num_points, generator=generator, dtype=torch.float64)
+    spectrum = power_spectrum(u, grid)
+    assert spectrum.shape == (2, 3, len(shell_wavenumbers(grid)))
+    torch.testing.assert_close(spectrum.sum(dim=-1), mean_square(u, grid))
+
+
+@pytest.mark.parametrize(
+    ("ky", "kx"), [(0, 0), (3, 0), (0, -2), (3, 4), (-5, 2), (8, 0), (0, 8), (8, 8)]
+)
+@pytest.mark.parametrize("extent", [2 * math.pi, 0.5])
+def test_a_wave_lies_in_its_shell(ky: int, kx: int, extent: float) -> None:
+    grid = PeriodicBox((16, 16), (extent, extent))
+    u = wave(grid, ky, kx)
+    spectrum = power_spectrum(u, grid)
+    shell = int(spectrum.argmax())
+    assert spectrum[shell].item() == pytest.approx(mean_square(u, grid).item())
+    assert spectrum.sum().item() == pytest.approx(spectrum[shell].item())
+    wavenumber = 2 * math.pi / extent * math.hypot(ky, kx)
+    assert shell_wavenumbers(grid)[shell] == pytest.approx(wavenumber, abs=math.pi / extent)
+
+
+def test_the_longer_side_sets_the_shells() -> None:
+    grid = PeriodicBox((8, 16), (1.0, 2.0))
+    np.testing.assert_allclose(shell_wavenumbers(grid)[:3], [0, math.pi, 2 * math.pi])
+    spectrum = power_spectrum(wave(grid, 1, 0), grid)
+    assert int(spectrum.argmax()) == 2
+
+
+def test_a_cosine_between_walls_lies_in_its_shell() -> None:
+    grid = ClosedBox((16, 16), (2.0, 2.0))
+    u = torch.cos(3 * math.pi * torch.as_tensor(grid.y) / 2.0)[:, None].expand(16, 16)
+    spectrum = power_spectrum(u, grid)
+    assert spectrum[3].item() == pytest.approx(0.5)
+    assert shell_wavenumbers(grid)[3] == pytest.approx(3 * math.pi / 2.0)
+
+
+def test_nyquist_wavenumber_is_that_of_the_coarser_direction() -> None:
+    assert nyquist_wavenumber(PeriodicBox((16, 16))) == pytest.approx(8)
+    assert nyquist_wavenumber(PeriodicBox((16, 16), (0.5, 1.0))) == pytest.approx(16 * math.pi)
+
+
+def test_unknown_grids_are_refused() -> None:
+    with pytest.raises(TypeError, match="no power spectrum is known for Grid"):
+        power_spectrum(torch.zeros(4, 4), Grid((4, 4)))
