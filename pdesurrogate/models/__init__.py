@@ -1,0 +1,23 @@
+"""Networks that step a field forward, and the U-Net framework that most of them are made with.
+
+A class named here can be named by `--model`; it holds a model's options and builds the network.
+"""
+
+from pdesurrogate.models.classical_unet import ClassicalUNet
+from pdesurrogate.models.counting import count_flops, count_parameters
+from pdesurrogate.models.fno import FNO
+from pdesurrogate.models.multi_resnet import MultiResNet
+from pdesurrogate.models.residual_unet import ResidualUNet
+from pdesurrogate.models.spec import ModelSpec
+from pdesurrogate.models.unet import UNet
+
+__all__ = [
+    "FNO",
+    "ClassicalUNet",
+    "ModelSpec",
+    "MultiResNet",
+    "ResidualUNet",
+    "UNet",
+    "count_flops",
+    "count_parameters",
+]

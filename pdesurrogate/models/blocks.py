@@ -1,0 +1,187 @@
+"""The convolutional parts that every U-Net here is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pdesurrogate.grids import Padding
+
+__all__ = [
+    "BoundaryConv2d",
+    "ChannelTiling",
+    "ConvStyle",
+    "FullyResidualBlock",
+    "Norm",
+    "PlainBlock",
+    "ResidualBlock",
+]
+
+Norm = Literal["none", "group"]
+"""Layer after each convolution of a block; `group` is GroupNorm with a single group."""
+
+
+class BoundaryConv2d(nn.Conv2d):
+    """A convolution whose field continues beyond the edges as the grid says.
+
+    The output has as many points as the input. Weights have the same names and shapes for every
+    kind of edge, so that a network trained on one domain can be loaded for another.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        edges: How the field continues along y and x, from `Grid.padding`.
+        kernel_size: Points per side of the kernel, odd.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        edges: tuple[Padding, Padding],
+        kernel_size: int = 3,
+    ) -> None:
+        reach = kernel_size // 2
+        along_y, along_x = edges
+        if along_y == along_x:
+            super().__init__(
+                in_channels, out_channels, kernel_size, padding=reach, padding_mode=along_y
+            )
+        else:
+            super().__init__(in_channels, out_channels, kernel_size)
+        self._edges = edges
+        self._reach = reach
+
+    def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
+        """Convolve `v` with the kernel."""
+        along_y, along_x = self._edges
+        if along_y != along_x:
+            # Rows first, then columns: the corners continue along x what continues along y.
+            v = F.pad(v, (0, 0, self._reach, self._reach), mode=along_y)
+            v = F.pad(v, (self._reach, self._reach, 0, 0), mode=along_x)
+        return super().forward(v)
+
+
+@dataclass(frozen=True)
+class ConvStyle:
+    """What all convolutions of a network have in common.
+
+    Args:
+        edges: How fields continue along y and x, from `Grid.padding`.
+        norm: Layer after each convolution of a block.
+    """
+
+    edges: tuple[Padding, Padding]
+    norm: Norm
+
+    def convolution(self, in_channels: int, out_channels: int) -> nn.Module:
+        """A 3 x 3 convolution that keeps the number of points."""
+        return BoundaryConv2d(in_channels, out_channels, self.edges)
+
+    def normalisation(self, channels: int) -> nn.Module:
+        """The layer that follows a convolution: nothing, or GroupNorm with one group."""
+        return nn.GroupNorm(1, channels) if self.norm == "group" else nn.Identity()
+
+
+class _DoubleConvolution(nn.Module):
+    """Two convolutions, each followed by normalisation and GELU; subclasses connect them."""
+
+    def __init__(self, in_channels: int, out_channels: int, style: ConvStyle) -> None:
+        super().__init__()
+        self.conv1 = style.convolution(in_channels, out_channels)
+        self.norm1 = style.normalisation(out_channels)
+        self.conv2 = style.convolution(out_channels, out_channels)
+        self.norm2 = style.normalisation(out_channels)
+
+    def _first(self, v: Tensor) -> Tensor:
+        return F.gelu(self.norm1(self.conv1(v)))
+
+    def _second(self, a: Tensor) -> Tensor:
+        return F.gelu(self.norm2(self.conv2(a)))
+
+
+class PlainBlock(_DoubleConvolution):
+    r"""Two convolutions in a row, $f_2(f_1(v))$ with $f_j = \mathrm{GELU} \circ N_j \circ K_j$.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        style: Edges and normalisation.
+
+    References:
+        Ronneberger et al. (2015), *U-Net: Convolutional Networks for Biomedical Image
+        Segmentation*, §2.
+    """
+
+    def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
+        """Apply both convolutions."""
+        return self._second(self._first(v))
+
+
+class ResidualBlock(_DoubleConvolution):
+    r"""A change of channels, then a residual step: $a + f_2(a)$ with $a = f_1(v)$.
+
+    In the words of the U-Net framework $f_1$ is the preconditioner and $f_2$ the residual.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        style: Edges and normalisation.
+
+    References:
+        Williams, Falck et al. (2023), *A Unified Framework for U-Net Design and Analysis*, §3.
+    """
+
+    def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
+        """Change the channels, then add the residual."""
+        a = self._first(v)
+        return a + self._second(a)
+
+
+class FullyResidualBlock(nn.Module):
+    r"""A residual step around two convolutions: $v + f_2(f_1(v))$.
+
+    Args:
+        channels: Channels of the input and of the output.
+        style: Edges and normalisation.
+
+    References:
+        He et al. (2016), *Deep Residual Learning for Image Recognition*, §3.
+    """
+
+    def __init__(self, channels: int, style: ConvStyle) -> None:
+        super().__init__()
+        self.residual = PlainBlock(channels, channels, style)
+
+    def forward(self, v: Float[Tensor, "batch c y x"]) -> Float[Tensor, "batch c y x"]:
+        """Add the residual to `v`."""
+        return v + self.residual(v)
+
+
+class ChannelTiling(nn.Module):
+    """Widen a field without learning anything: channel `c` of the output is `c mod in_channels`.
+
+    Args:
+        out_channels: Channels of the output, at least as many as the input has.
+    """
+
+    def __init__(self, out_channels: int) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+
+    def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
+        """Repeat the channels until there are enough."""
+        in_channels = v.shape[1]
+        if in_channels == self.out_channels:
+            return v
+        copies = -(-self.out_channels // in_channels)
+        return torch.cat([v] * copies, dim=1)[:, : self.out_channels]
+
+    def extra_repr(self) -> str:
+        """What `print(network)` shows of this part."""
+        return f"out_channels={self.out_channels}"

@@ -1,0 +1,69 @@
+"""The U-Net as it was first drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pdesurrogate.grids import Grid
+from pdesurrogate.models.blocks import ConvStyle, PlainBlock
+from pdesurrogate.models.unet import Decoder, UNet, check_grid_size
+from pdesurrogate.models.unet_spec import UNetSpec
+
+__all__ = ["ClassicalUNet"]
+
+
+@dataclass(frozen=True)
+class ClassicalUNet(UNetSpec):
+    """Learned encoders, maximum pooling, transposed convolutions, concatenation, plain blocks.
+
+    Ronneberger's network with GELU, padding that follows the grid instead of cropping, and a final
+    3 x 3 convolution. The first encoder operator lifts the input; its maximum pooling is not a
+    projection onto a linear space, which sets it apart from the other U-Nets here.
+
+    Args:
+        width: Channels at the finest level; doubled at each coarser one.
+        levels: How often the grid is halved; sides must be divisible by `2**levels`.
+        norm: `none` by default, see `UNetSpec`; or `group`.
+
+    References:
+        Ronneberger et al. (2015), *U-Net: Convolutional Networks for Biomedical Image
+        Segmentation*.
+    """
+
+    def build(self, in_channels: int, out_channels: int, grid: Grid) -> UNet:
+        """The network, freshly initialised.
+
+        Raises:
+            ValueError: If a side of the grid is not divisible by `2**levels`.
+        """
+        check_grid_size(grid.num_points, self.levels)
+        style = ConvStyle(grid.padding, self.norm)
+        channels, levels = self.channels, range(1, self.levels + 1)
+        inputs = (*channels[1:], in_channels)  # a level receives what the finer one encodes
+        return UNet(
+            encoders=[PlainBlock(inputs[i], channels[i], style) for i in levels],
+            projections=[nn.MaxPool2d(2) for _ in levels],
+            bottleneck=PlainBlock(inputs[0], channels[0], style),
+            decoders=[_ConcatenatingDecoder(channels[i - 1], channels[i], style) for i in levels],
+            head=style.convolution(self.width, out_channels),
+        )
+
+
+class _ConcatenatingDecoder(Decoder):
+    """Upsample by a transposed convolution, join with the skip, apply a plain block."""
+
+    def __init__(self, coarse_channels: int, channels: int, style: ConvStyle) -> None:
+        super().__init__()
+        self.upsampling = nn.ConvTranspose2d(coarse_channels, channels, kernel_size=2, stride=2)
+        self.block = PlainBlock(2 * channels, channels, style)
+
+    def forward(
+        self,
+        coarse: Float[Tensor, "batch c_coarse y//2 x//2"],
+        skip: Float[Tensor, "batch c_skip y x"],
+    ) -> Float[Tensor, "batch c_out y x"]:
+        return self.block(torch.cat([skip, self.upsampling(coarse)], dim=1))
