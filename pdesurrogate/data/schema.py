@@ -1,0 +1,231 @@
+"""The files of a dataset: manifest, shards, and how they are written."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from pdesurrogate.fields import Field
+from pdesurrogate.grids import Grid
+
+__all__ = [
+    "FAILED",
+    "MANIFEST",
+    "OK",
+    "SPLITS",
+    "Manifest",
+    "Shard",
+    "ShardWriter",
+    "file_sha256",
+    "group_name",
+    "replaced_atomically",
+]
+
+MANIFEST = "manifest.json"
+SPLITS = ("train", "valid", "test")
+OK, FAILED = 0, 1
+"""Values of a trajectory's `status`."""
+
+
+def group_name(resolution: int) -> str:
+    """The netCDF group of a rung."""
+    return f"resolution_{resolution}"
+
+
+@contextlib.contextmanager
+def replaced_atomically(path: Path) -> Iterator[Path]:
+    """Write aside, sync, rename: `path` is the old file or the whole new one, never a part."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield aside
+        with aside.open("rb") as written:
+            os.fsync(written.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """Checksum of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as opened:
+        while piece := opened.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A finished file of trajectories.
+
+    Args:
+        split: `train`, `valid` or `test`.
+        file: Path below the dataset's folder.
+        first: Index in the split of its first trajectory.
+        trajectories: How many it holds.
+        failed: Indices in the split of trajectories that could not be computed.
+        sha256: Checksum of the file.
+        size: Bytes.
+    """
+
+    split: str
+    file: str
+    first: int
+    trajectories: int
+    failed: tuple[int, ...]
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a dataset is and which of its files are finished.
+
+    Args:
+        recipe: `Recipe.to_dict()`.
+        recipe_sha256: `Recipe.sha256`, the dataset's identity.
+        fields: Descriptions of the stored fields, prognostic ones first.
+        versions: Package and library versions that wrote it.
+        accuracy: Measured discretisation error; empty until it is measured.
+        shards: Finished files.
+        wall_seconds: Time spent generating, all sessions together.
+        complete: Whether nothing is missing.
+    """
+
+    recipe: dict[str, Any]
+    recipe_sha256: str
+    fields: tuple[Field, ...]
+    versions: dict[str, str]
+    accuracy: dict[str, Any] = field(default_factory=dict)
+    shards: tuple[Shard, ...] = ()
+    wall_seconds: float = 0.0
+    complete: bool = False
+
+    def write(self, folder: Path) -> None:
+        """Write `manifest.json` atomically."""
+        content = {**asdict(self), "fields": [f.to_dict() for f in self.fields]}
+        with replaced_atomically(folder / MANIFEST) as aside:
+            aside.write_text(json.dumps(content, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read `manifest.json`.
+
+        Raises:
+            FileNotFoundError: If the folder is no dataset.
+            ValueError: If the file is damaged or of another kind.
+        """
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise FileNotFoundError(f"{folder} is no dataset: it has no {MANIFEST}")
+        try:
+            content = json.loads(path.read_text())
+            shards = [Shard(**{**s, "failed": tuple(s["failed"])}) for s in content["shards"]]
+            fields = tuple(Field.from_dict(f) for f in content["fields"])
+            return cls(**{**content, "shards": tuple(shards), "fields": fields})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a readable manifest: {error}") from None
+
+    def with_shard(self, shard: Shard) -> Manifest:
+        """The manifest with a newly finished (or rewritten) shard, in order."""
+        others = [s for s in self.shards if s.file != shard.file]
+        order = {split: i for i, split in enumerate(SPLITS)}
+        shards = sorted([*others, shard], key=lambda s: (order[s.split], s.first))
+        return replace(self, shards=tuple(shards))
+
+
+class ShardWriter:
+    """Writes one shard frame by frame, so that memory does not grow with the trajectory's length.
+
+    Args:
+        path: File to write.
+        attributes: Global attributes.
+        indices: Indices of the trajectories in their split.
+        seed: The recipe's seed.
+        times: Times of the frames.
+        grids: Grid of every rung.
+        fields: The stored fields.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        attributes: Mapping[str, str],
+        indices: Sequence[int],
+        seed: int,
+        times: np.ndarray,
+        grids: Mapping[int, Grid],
+        fields: Sequence[Field],
+    ) -> None:
+        self._file = netCDF4.Dataset(path, "w", format="NETCDF4")
+        self._file.setncatts({"Conventions": "CF-1.11", **attributes})
+        self._file.createDimension("trajectory", len(indices))
+        self._coordinate("trajectory", np.asarray(indices, "i8"), "index in the split")
+        seeds = self._variable(
+            "seed",
+            "i8",
+            "seed of the recipe; with the split and the index it determines the trajectory",
+        )
+        seeds[:] = seed
+        self.status = self._variable("status", "i1", "whether the trajectory was computed")
+        self.status.setncatts(
+            {"flag_values": np.array([OK, FAILED], "i1"), "flag_meanings": "ok failed"}
+        )
+        self.status[:] = OK
+        self.time_step = self._variable("time_step", "f8", "time step of the simulation")
+        self.time_step.units = "1"
+        self.failure = self._variable("failure", str, "why a trajectory failed")
+        for i in range(len(indices)):
+            self.failure[i] = ""
+        self._groups = {n: self._group(n, grid, times, fields) for n, grid in grids.items()}
+
+    def _variable(self, name: str, kind: Any, long_name: str) -> Any:
+        variable = self._file.createVariable(name, kind, ("trajectory",))
+        variable.long_name = long_name
+        return variable
+
+    def _coordinate(self, name: str, values: np.ndarray, long_name: str) -> None:
+        self._variable(name, values.dtype, long_name)[:] = values
+
+    def _group(self, n: int, grid: Grid, times: np.ndarray, fields: Sequence[Field]) -> Any:
+        group = self._file.createGroup(group_name(n))
+        group.setncatts(
+            {"grid": json.dumps(grid.to_dict()), "sampling": "point values at the grid's nodes"}
+        )
+        points = {
+            "time": (times, "time", "T"),
+            "y": (grid.y, "distance along y", "Y"),
+            "x": (grid.x, "distance along x", "X"),
+        }
+        for name, (values, long_name, axis) in points.items():
+            group.createDimension(name, len(values))
+            variable = group.createVariable(name, "f8", (name,))
+            variable.setncatts({"units": "1", "long_name": long_name, "axis": axis})
+            variable[:] = values
+        dimensions = ("trajectory", "time", "y", "x")
+        for stored in fields:
+            variable = group.createVariable(
+                stored.name, "f4", dimensions, contiguous=True, fill_value=np.float32(np.nan)
+            )
+            variable.setncatts({"units": stored.units, "long_name": stored.long_name})
+            if stored.standard_name:
+                variable.standard_name = stored.standard_name
+        return group
+
+    def write(self, frame: int, resolution: int, name: str, values: np.ndarray) -> None:
+        """Store one frame of one field for all trajectories, `(trajectory, y, x)`."""
+        self._groups[resolution][name][:, frame] = values
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()

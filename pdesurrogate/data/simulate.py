@@ -1,0 +1,128 @@
+"""From a recipe and trajectory numbers to fields on every rung."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesurrogate.data.recipe import Recipe
+from pdesurrogate.data.schema import SPLITS
+from pdesurrogate.rollout import repeat, rollout
+from pdesurrogate.solvers import Solver
+
+__all__ = ["COURANT_LIMIT", "Failure", "make_solver", "simulate", "start"]
+
+COURANT_LIMIT = 1.35
+"""Beyond it the explicit advection of a fourth-order Runge–Kutta scheme with the 2/3 rule is
+unstable: its stability interval 2.83 over the largest scaled wavenumber 2π/3."""
+
+Frame = dict[int, dict[str, Tensor]]
+"""Resolution → field name → `(trajectory, y, x)`."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a trajectory could not be computed.
+
+    Args:
+        row: Its place in the batch.
+        reason: One sentence with time, Courant number and seed.
+    """
+
+    row: int
+    reason: str
+
+
+def make_solver(
+    recipe: Recipe, *, refinement: int = 1, resolution: int | None = None, device: str = "cpu"
+) -> Solver:
+    """The recipe's solver.
+
+    Args:
+        recipe: What to solve.
+        refinement: Divides the time step.
+        resolution: Points along y; None for the reference resolution.
+        device: Where to compute.
+    """
+    return recipe.equation.discretise(
+        recipe.grid(resolution or recipe.reference_resolution),
+        recipe.solver_time_step / refinement,
+        dtype=getattr(torch, recipe.dtype),
+        device=device,
+    )
+
+
+def start(recipe: Recipe, solver: Solver, split: str, indices: Sequence[int]) -> Tensor:
+    """The solver's state at time zero for some trajectories of a split."""
+    drawn = []
+    for i in indices:
+        # Seeded by the key alone, so that order, workers and split sizes do not matter.
+        key = np.random.SeedSequence(recipe.seed, spawn_key=(SPLITS.index(split), i))
+        drawn.append(recipe.initial_condition.sample(np.random.default_rng(key), solver.grid))
+    state: Tensor = solver.initialise(
+        {name: torch.stack([fields[name] for fields in drawn]) for name in drawn[0]}
+    )
+    return state
+
+
+def simulate(
+    recipe: Recipe,
+    split: str,
+    indices: Sequence[int],
+    *,
+    refinement: int = 1,
+    device: str = "cpu",
+    on_failure: Callable[[Failure], None] = lambda failure: None,
+) -> Iterator[Frame]:
+    """Yield the stored frames of some trajectories, all rungs observed from one simulation.
+
+    Args:
+        recipe: What to simulate.
+        split: Which split the trajectories belong to.
+        indices: Their indices in the split.
+        refinement: Divides the time step.
+        device: Where to compute.
+        on_failure: Told once of every trajectory that became non-finite or broke the Courant
+            limit; its later frames are meaningless.
+
+    Yields:
+        `num_frames` frames; field values float32.
+    """
+    solver = make_solver(recipe, refinement=refinement, device=device)
+    state = start(recipe, solver, split, indices)
+    to_frame = repeat(solver.step, recipe.steps_per_frame * refinement)
+    failed: set[int] = set()
+    grids = {n: recipe.grid(n) for n in recipe.resolutions}
+    last = recipe.spin_up_frames + recipe.num_frames - 1
+    with torch.inference_mode():
+        for number, current in enumerate(_with_first(state, rollout(to_frame, state, last))):
+            for row, courant in enumerate(solver.courant_number(current).tolist()):
+                if row not in failed and not courant <= COURANT_LIMIT:
+                    failed.add(row)
+                    time = number * recipe.frame_interval
+                    on_failure(Failure(row, _reason(recipe, split, indices[row], time, courant)))
+            if number >= recipe.spin_up_frames:
+                yield {
+                    n: {
+                        name: values.to("cpu", torch.float32)
+                        for name, values in solver.observe(current, grid).items()
+                    }
+                    for n, grid in grids.items()
+                }
+
+
+def _with_first(state: Tensor, following: Iterator[Tensor]) -> Iterator[Tensor]:
+    yield state
+    yield from following
+
+
+def _reason(recipe: Recipe, split: str, index: int, time: float, courant: float) -> str:
+    what = "non-finite" if not np.isfinite(courant) else f"Courant number {courant:.2f}"
+    return (
+        f"{what} at time {time:g} (limit {COURANT_LIMIT}) in trajectory {index} of {split}, "
+        f"seed {recipe.seed}"
+    )
