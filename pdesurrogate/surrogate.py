@@ -1,0 +1,404 @@
+"""A surrogate: a trained network with everything that is needed to use it on labelled fields."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from inspect import isabstract
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as serialise_tensors
+from torch import Tensor, nn
+
+from pdesurrogate import models
+from pdesurrogate.fields import Field, FieldStatistics
+from pdesurrogate.files import write_atomically
+from pdesurrogate.grids import Grid, grid_from_dict
+from pdesurrogate.messages import unknown_name
+from pdesurrogate.models import ModelSpec
+from pdesurrogate.rollout import rollout
+
+__all__ = ["Surrogate", "SurrogateInfo"]
+
+FORMAT = "pdesurrogate.surrogate/1"
+"""Tag of `surrogate.json`; the number rises when old files can no longer be read."""
+
+DESCRIPTION, WEIGHTS = "surrogate.json", "model.safetensors"
+
+
+@dataclass(frozen=True)
+class SurrogateInfo:
+    """What is to be known of a surrogate besides its weights.
+
+    Args:
+        name: How tables and pictures call it.
+        model: Name of the model's spec, such as `MultiResNet`.
+        options: The spec's fields.
+        fields: Predicted fields, in channel order.
+        history: Frames given to the network.
+        time_step: Time between frames, in the dataset's unit of time.
+        statistics: Normalisation, from the training split.
+        predicts_change: Whether the network's output is the change of the last frame (in units of
+            `change_std`) or the next frame itself (normalised).
+        grid: The training grid, as `Grid.to_dict` describes it.
+        dataset: Name of the dataset it was trained on.
+        dataset_sha256: Identity of that dataset.
+        parameters: Real numbers that were trained.
+        flops: Floating-point operations of one step of one trajectory on the training grid.
+        training_seconds: Wall time of the training.
+        epochs: Epochs after which these weights were taken.
+        seed: Seed of the training.
+    """
+
+    name: str
+    model: str
+    options: dict[str, Any]
+    fields: tuple[Field, ...]
+    history: int
+    time_step: float
+    statistics: FieldStatistics
+    predicts_change: bool
+    grid: dict[str, Any]
+    dataset: str
+    dataset_sha256: str
+    parameters: int
+    flops: int
+    training_seconds: float
+    epochs: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.field_names != self.statistics.fields:
+            raise ValueError(
+                f"statistics are of {list(self.statistics.fields)}, "
+                f"but the fields are {list(self.field_names)}"
+            )
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the predicted fields, in channel order."""
+        return tuple(field.name for field in self.fields)
+
+    @property
+    def training_grid(self) -> Grid:
+        """The grid that it was trained on."""
+        return grid_from_dict(self.grid)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; `SurrogateInfo.from_dict` builds it again."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain["fields"] = [field.to_dict() for field in self.fields]
+        plain["statistics"] = self.statistics.to_dict()
+        return {"format": FORMAT, **plain}
+
+    @classmethod
+    def from_dict(cls, description: dict[str, Any]) -> SurrogateInfo:
+        """Build what `to_dict` described.
+
+        Raises:
+            ValueError: If the description has another format or lacks an entry.
+        """
+        if description.get("format") != FORMAT:
+            raise ValueError(f"format is {description.get('format')!r}, not {FORMAT!r}")
+        known = [field.name for field in fields(cls)]
+        missing = [name for name in known if name not in description]
+        if missing:
+            raise ValueError(f"no entry {missing[0]!r}")
+        plain = {name: description[name] for name in known}
+        plain["options"] = {key: _as_tuple(value) for key, value in plain["options"].items()}
+        plain["fields"] = tuple(Field.from_dict(field) for field in plain["fields"])
+        plain["statistics"] = FieldStatistics.from_dict(plain["statistics"])
+        grid_from_dict(plain["grid"])
+        return cls(**plain)
+
+
+class Surrogate:
+    r"""A network that steps physical fields: `state -> state`, as a solver does.
+
+    With the last `history` frames $u_{1..h}$, the network $N$ and the training split's mean $\mu$,
+    standard deviation $\sigma$ and standard deviation of the frame-to-frame change $\delta$,
+
+    $$ u_{h+1} = u_h + \delta\, N\big((u - \mu) / \sigma\big)
+       \quad\text{or}\quad u_{h+1} = \mu + \sigma\, N\big((u - \mu) / \sigma\big), $$
+
+    the first when `info.predicts_change`. The network sees the window flattened to
+    `(batch, history * channel, y, x)`, oldest frame first. The grid is the given data's.
+
+    Args:
+        module: From `(batch, history * channel, y, x)` to `(batch, channel, y, x)`, normalised.
+        info: What the module was trained on and how.
+    """
+
+    def __init__(self, module: nn.Module, info: SurrogateInfo) -> None:
+        self.module = module
+        self.info = info
+        device = next(iter(module.parameters()), torch.empty(0)).device
+        self._mean, self._std, self._change_std = (
+            torch.tensor(moment, dtype=torch.float32, device=device)[:, None, None]
+            for moment in (
+                info.statistics.mean,
+                _positive(info.statistics.std),
+                _positive(info.statistics.change_std),
+            )
+        )
+
+    @property
+    def change_std(self) -> Float[Tensor, "channel 1 1"]:
+        """Each field's standard deviation of the change over one step; 1 for a constant field."""
+        return self._change_std
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._mean.device
+
+    def to(self, device: torch.device | str) -> Surrogate:
+        """The same surrogate on another device. The module itself is moved, as `Module.to` does."""
+        return Surrogate(self.module.to(device), self.info)
+
+    def step(
+        self, window: Float[Tensor, "batch time channel y x"]
+    ) -> Float[Tensor, "batch time channel y x"]:
+        """Advance by one frame: the oldest frame leaves the window, the predicted one joins it.
+
+        Differentiable: wrap it in `torch.no_grad()` unless gradients are wanted. (A surrogate
+        that was loaded, or returned by training, has its parameters frozen.)
+
+        Args:
+            window: The last `history` frames in physical units, oldest first.
+        """
+        normalised = ((window - self._mean) / self._std).flatten(1, 2)
+        output = self.module(normalised)
+        if self.info.predicts_change:
+            predicted = window[:, -1] + self._change_std * output
+        else:
+            predicted = self._mean + self._std * output
+        return torch.cat([window[:, 1:], predicted[:, None]], dim=1)
+
+    def rollout(self, given: xr.Dataset, num_steps: int, *, batch_size: int = 16) -> xr.Dataset:
+        """Forecast from the last frames of a dataset.
+
+        Args:
+            given: The surrogate's fields over `(trajectory, time, y, x)`, at least `history`
+                frames, on any grid that the model allows. Without `trajectory` it is one.
+            num_steps: Frames to predict.
+            batch_size: Trajectories that are stepped at once; it bounds the memory.
+
+        Returns:
+            The predicted frames only, over `(trajectory, time, y, x)`. `time` continues where
+            `given` ended and `lead_time` counts from there.
+
+        Raises:
+            ValueError: If a field is missing, there are too few frames, or their spacing in time
+                or the domain's extent is not what the surrogate was trained on.
+        """
+        if num_steps < 1:
+            raise ValueError(f"num_steps must be at least 1, got {num_steps}")
+        given = self._checked(given)
+        frames = np.stack([given[name].values for name in self.info.field_names], axis=2)
+        windows = torch.from_numpy(frames.astype(np.float32, copy=False))
+        was_training = self.module.training
+        self.module.eval()
+        with torch.no_grad():
+            predicted = torch.cat(
+                [
+                    torch.stack(
+                        [
+                            window[:, -1].cpu()
+                            for window in rollout(self.step, batch.to(self.device), num_steps)
+                        ],
+                        dim=1,
+                    )
+                    for batch in windows.split(batch_size)
+                ]
+            )
+        self.module.train(was_training)
+        return self._labelled(predicted.numpy(), given)
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write `model.safetensors` and `surrogate.json`.
+
+        Each file appears under its name only when complete. The description holds the weights'
+        SHA-256, so that files of two surrogates are never taken for one.
+
+        Args:
+            directory: Created if absent; other files in it are left alone.
+        """
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        state = {name: value.cpu().contiguous() for name, value in self.module.state_dict().items()}
+        weights = serialise_tensors({name: _as_real(value) for name, value in state.items()})
+        description = {
+            **self.info.to_dict(),
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        }
+        write_atomically(directory / WEIGHTS, weights)
+        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+        write_atomically(directory / DESCRIPTION, text.encode())
+
+    @classmethod
+    def load(
+        cls, directory: str | os.PathLike[str], *, specs: Sequence[type[ModelSpec]] = ()
+    ) -> Surrogate:
+        """Read a surrogate that `save` wrote, or a finished training run. Runs no code from it.
+
+        Args:
+            directory: Holds `model.safetensors` and `surrogate.json`.
+            specs: Model specs of your own that may be built, besides those that
+                `pdesurrogate.models` exports.
+
+        Returns:
+            The surrogate on the CPU, in evaluation mode, its parameters frozen.
+
+        Raises:
+            FileNotFoundError: If the directory or one of the files is absent.
+            ValueError: If a file is foreign or damaged, or names an unknown model.
+        """
+        directory = Path(directory)
+        path = directory / DESCRIPTION
+        try:
+            description = json.loads(_read(path))
+            info = SurrogateInfo.from_dict(description)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise ValueError(f"{path} does not describe a surrogate: {error}") from error
+        module = _build(info, specs, path)
+        weights = _read(directory / WEIGHTS)
+        if hashlib.sha256(weights).hexdigest() != description.get("weights_sha256"):
+            raise ValueError(
+                f"{directory / WEIGHTS} is damaged or of another surrogate: "
+                f"its checksum is not the one in {DESCRIPTION}"
+            )
+        _fill(module, load_tensors(weights), directory / WEIGHTS)
+        return cls(module.eval().requires_grad_(False), info)
+
+    def _checked(self, given: xr.Dataset) -> xr.Dataset:
+        """The last `history` frames, dimensions in order, once they are known to fit."""
+        info = self.info
+        for name in info.field_names:
+            if name not in given:
+                raise ValueError(
+                    unknown_name("field", name, map(str, given.data_vars), "the data hold")
+                )
+        given = given[list(info.field_names)]
+        if "trajectory" not in given.dims:
+            given = given.expand_dims("trajectory")
+        dims = ("trajectory", "time", "y", "x")
+        if set(given.dims) != set(dims):
+            raise ValueError(f"the data must have dimensions {dims}, got {tuple(given.dims)}")
+        if given.sizes["time"] < info.history:
+            raise ValueError(
+                f"the surrogate needs {info.history} given frames, "
+                f"the data hold {given.sizes['time']}"
+            )
+        steps = np.diff(given["time"].values[-max(info.history, 2) :])
+        if not np.allclose(steps, info.time_step, rtol=1e-3, atol=0):
+            raise ValueError(
+                f"the surrogate steps by {info.time_step:g} in time, "
+                f"the frames given are {steps[0]:g} apart"
+            )
+        for axis, extent in zip(("y", "x"), info.training_grid.domain_extent, strict=True):
+            found = _extent(given, axis)
+            if found is not None and not np.isclose(found, extent, rtol=1e-3):
+                raise ValueError(
+                    f"the surrogate was trained on a domain of extent {extent:g} along {axis}, "
+                    f"the data's is {found:g}"
+                )
+        return given.isel(time=slice(-info.history, None)).transpose(*dims)
+
+    def _labelled(
+        self, predicted: Float[np.ndarray, "trajectory time channel y x"], given: xr.Dataset
+    ) -> xr.Dataset:
+        """Predicted frames as a dataset that continues `given`."""
+        dims = ("trajectory", "time", "y", "x")
+        lead_time = self.info.time_step * np.arange(1, predicted.shape[1] + 1)
+        time_attrs = given["time"].attrs
+        lead_attrs = {"long_name": "time since the last given frame"}
+        if "units" in time_attrs:
+            lead_attrs["units"] = time_attrs["units"]
+        variables = {}
+        for channel, field in enumerate(self.info.fields):
+            attrs = {"units": field.units, "long_name": field.long_name}
+            if field.standard_name is not None:
+                attrs["standard_name"] = field.standard_name
+            variables[field.name] = (dims, predicted[:, :, channel], attrs)
+        timeless = given.isel(time=-1, drop=True).coords
+        return xr.Dataset(
+            variables,
+            coords={
+                **timeless,
+                "time": ("time", given["time"].values[-1] + lead_time, time_attrs),
+                "lead_time": ("time", lead_time, lead_attrs),
+            },
+            attrs={"surrogate": self.info.name, "dataset": self.info.dataset},
+        )
+
+
+def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec]], path: Path) -> nn.Module:
+    """The untrained network that `info` describes."""
+    exported = (getattr(models, name) for name in models.__all__)
+    allowed = {
+        spec.__name__: spec
+        for spec in (*exported, *specs)
+        if isinstance(spec, type) and issubclass(spec, ModelSpec) and not isabstract(spec)
+    }
+    if info.model not in allowed:
+        raise ValueError(f"{path}: {unknown_name('model', info.model, allowed)}")
+    channels = len(info.fields)
+    try:
+        spec = allowed[info.model](**info.options)
+        return spec.build(info.history * channels, channels, info.training_grid)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
+
+
+@torch.no_grad()
+def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Put the saved tensors into the module."""
+    expected = module.state_dict()
+    strangers = sorted(expected.keys() ^ tensors.keys())
+    if strangers:
+        raise ValueError(f"{path} does not fit the model: tensor {strangers[0]!r} is not in both")
+    for name, value in expected.items():
+        found = tensors[name]
+        if _as_real(value).shape != found.shape:
+            raise ValueError(f"{path} does not fit the model: tensor {name!r} has another shape")
+        value.copy_(torch.view_as_complex(found) if value.is_complex() else found)
+
+
+def _as_real(tensor: Tensor) -> Tensor:
+    """Complex numbers as pairs: the weights' format knows only real ones."""
+    return torch.view_as_real(tensor).contiguous() if tensor.is_complex() else tensor
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value
+
+
+def _positive(moments: Sequence[float]) -> list[float]:
+    """A field that never changes is divided by 1, not by 0."""
+    return [moment if moment > 0 else 1.0 for moment in moments]
+
+
+def _extent(given: xr.Dataset, axis: str) -> float | None:
+    """Length of the domain along an axis, from its equidistant points."""
+    if axis not in given.coords or given.sizes[axis] < 2:
+        return None
+    points = given[axis].values
+    return float((points[-1] - points[0]) * len(points) / (len(points) - 1))
+
+
+def _read(path: Path) -> bytes:
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no directory {path.parent}")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: {path.parent} holds no finished surrogate")
+    return path.read_bytes()
