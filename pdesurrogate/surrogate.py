@@ -23,8 +23,8 @@ from pdesurrogate import models
 from pdesurrogate.fields import Field, FieldStatistics
 from pdesurrogate.files import write_atomically
 from pdesurrogate.grids import Grid, grid_from_dict
-from pdesurrogate.messages import unknown_name
 from pdesurrogate.models import ModelSpec
+from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout
 
 __all__ = ["Surrogate", "SurrogateInfo"]
@@ -285,9 +285,7 @@ class Surrogate:
         info = self.info
         for name in info.field_names:
             if name not in given:
-                raise ValueError(
-                    unknown_name("field", name, map(str, given.data_vars), "the data hold")
-                )
+                raise ValueError(unknown_name("field", name, given.data_vars))
         given = given[list(info.field_names)]
         if "trajectory" not in given.dims:
             given = given.expand_dims("trajectory")

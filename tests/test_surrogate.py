@@ -177,7 +177,7 @@ def test_a_rollout_leaves_the_module_in_its_mode() -> None:
     [
         (
             flow().rename(vorticity="vorticty"),
-            "unknown field 'vorticity'; did you mean 'vorticty'. the data hold",
+            r"unknown field 'vorticity' \(did you mean 'vorticty'\?\); known are vorticty, height",
         ),
         (flow(num_frames=1), "needs 2 given frames, the data hold 1"),
         (flow(num_frames=5).isel(time=slice(None, None, 2)), "steps by 0.25 .* are 0.5 apart"),
