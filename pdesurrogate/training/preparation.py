@@ -1,0 +1,135 @@
+"""What a training needs before its first step, made from the data and the user's choices."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from pdesurrogate.data import Ladder, Windows, field_statistics, load_frames
+from pdesurrogate.models import ModelSpec, count_flops, count_parameters
+from pdesurrogate.surrogate import Surrogate, SurrogateInfo
+from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
+from pdesurrogate.training.config import TrainingConfig
+from pdesurrogate.training.validation import RolloutValidation, spread_windows
+
+__all__ = [
+    "IN_MEMORY_BYTES",
+    "check_fit",
+    "rollout_validation",
+    "run_settings",
+    "untrained_surrogate",
+    "window_source",
+]
+
+IN_MEMORY_BYTES = 2**30
+"""A training split smaller than this is read once and kept."""
+
+
+def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: int) -> None:
+    """Refuse a training that the data or the machine do not allow.
+
+    Args:
+        data: The dataset.
+        resolution: The rung to train on.
+        config: The user's choices, fields named.
+        horizon: Frames that the objective needs after the given ones.
+
+    Raises:
+        ValueError: Says in one sentence what does not fit.
+    """
+    data.grid(resolution)
+    data.check_fields(config.fields or ())
+    for split, following, option in (
+        ("train", horizon, "unroll"),
+        ("valid", config.validation_steps, "validation_steps"),
+    ):
+        if data.num_trajectories(split) == 0:
+            raise ValueError(f"the {split} split of {data.path} is empty")
+        if data.num_frames < config.history + following:
+            raise ValueError(
+                f"history {config.history} and {option} {following} need trajectories of "
+                f"{config.history + following} frames, those of {data.path} have {data.num_frames}"
+            )
+    device = torch.device(config.device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device {config.device} is not available on this machine; cpu is")
+
+
+def run_settings(
+    spec: ModelSpec, data: Ladder, resolution: int, config: TrainingConfig
+) -> dict[str, Any]:
+    """Everything that says what a run computes, as plain nested data."""
+    return {
+        "model": {"name": type(spec).__name__, "options": asdict(spec)},
+        "data": str(data.path),
+        "dataset": {
+            "name": data.name,
+            "sha256": data.sha256,
+            "train": data.num_trajectories("train"),
+            "valid": data.num_trajectories("valid"),
+        },
+        "resolution": resolution,
+        "training": asdict(config),
+    }
+
+
+def untrained_surrogate(
+    spec: ModelSpec, data: Ladder, resolution: int, config: TrainingConfig, name: str
+) -> Surrogate:
+    """A surrogate with fresh weights, normalised by the training split.
+
+    Draws from torch's global generator.
+    """
+    names = config.fields or ()
+    grid = data.grid(resolution)
+    in_channels = config.history * len(names)
+    module = spec.build(in_channels, len(names), grid)
+    info = SurrogateInfo(
+        name=name,
+        model=type(spec).__name__,
+        options=asdict(spec),
+        fields=tuple(data.fields[field] for field in names),
+        history=config.history,
+        time_step=data.time_step,
+        statistics=field_statistics(data, resolution, names),
+        predicts_change=config.predicts_change,
+        grid=grid.to_dict(),
+        dataset=data.name,
+        dataset_sha256=data.sha256,
+        parameters=count_parameters(module),
+        flops=count_flops(module, in_channels, grid),
+        training_seconds=0.0,
+        epochs=0,
+        seed=config.seed,
+    )
+    return Surrogate(module.to(config.device), info)
+
+
+def window_source(
+    data: Ladder, resolution: int, config: TrainingConfig, horizon: int
+) -> WindowSource:
+    """The training windows: in memory if the split fits there, else on disk."""
+    names, device = config.fields or (), torch.device(config.device)
+    frames = data.num_trajectories("train") * data.num_frames
+    ny, nx = data.grid(resolution).num_points
+    if 4 * frames * len(names) * ny * nx < IN_MEMORY_BYTES:
+        held = load_frames(data, "train", resolution, names).to(device)
+        return FramesInMemory(held, config.history + horizon)
+    windows = Windows(data, "train", resolution, names, config.history, horizon)
+    return WindowsOnDisk(windows, device)
+
+
+def rollout_validation(data: Ladder, resolution: int, config: TrainingConfig) -> RolloutValidation:
+    """Rollouts of the validation split that do not overlap, held in memory."""
+    names, device = config.fields or (), torch.device(config.device)
+    windows = Windows(data, "valid", resolution, names, config.history, config.validation_steps)
+    numbers = spread_windows(
+        data.num_trajectories("valid"),
+        data.num_frames,
+        config.history + config.validation_steps,
+        config.validation_windows,
+    )
+    (held,) = WindowsOnDisk(windows, device).read([numbers])
+    return RolloutValidation(held, config.history, data.grid(resolution), config.batch_size)

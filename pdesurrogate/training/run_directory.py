@@ -1,0 +1,126 @@
+"""The directory of a training run: what is in it, and when one may be touched."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pdesurrogate.files import write_atomically
+from pdesurrogate.training.checkpoint import BEST, LAST
+
+__all__ = ["COLUMNS", "RunDirectory"]
+
+COLUMNS = (
+    "epoch",
+    "step",
+    "train_loss",
+    "valid_one_step",
+    "valid_rollout",
+    "learning_rate",
+    "gradient_norm",
+    "seconds",
+)
+"""Columns of `metrics.csv`, one row per epoch."""
+
+SETTINGS, METRICS = "config.yaml", "metrics.csv"
+CONTENTS = (SETTINGS, METRICS, "model.safetensors", "surrogate.json", "checkpoint")
+
+FREE = ("data", "training.device", "training.checkpoint_seconds")
+"""Settings that may differ when a run is resumed: they do not say what is computed."""
+
+
+class RunDirectory:
+    """A run's files.
+
+    Args:
+        path: The directory; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last = path / LAST
+        self.best = path / BEST
+
+    def prepare(self, settings: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+        """Make the directory ready for a training with these settings.
+
+        Args:
+            settings: What is computed, as plain nested data; written to `config.yaml`.
+            resume: Continue the run that is there; without one, start it.
+            overwrite: Delete the files of the run that is there.
+
+        Raises:
+            ValueError: If there is something that is neither to be continued nor overwritten, or
+                the run to be continued has other settings.
+        """
+        if resume and overwrite:
+            raise ValueError("a run is either resumed or overwritten, not both")
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"{self.path} is a file, not a run directory")
+        settings = json.loads(json.dumps(settings))  # tuples become lists, as in the file
+        if self.path.is_dir() and any(self.path.iterdir()):
+            if overwrite:
+                self._clear()
+            elif not resume:
+                raise ValueError(
+                    f"{self.path} exists and is not empty: continue it with --resume or replace "
+                    "it with --overwrite"
+                )
+            elif (self.path / SETTINGS).exists():
+                self._compare(settings)
+            else:
+                raise ValueError(f"{self.path} holds no run to resume: {SETTINGS} is missing")
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        write_atomically(self.path / SETTINGS, text.encode())
+
+    def write_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Replace `metrics.csv`."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: f"{row[name]:.6g}" for name in COLUMNS})
+        write_atomically(self.path / METRICS, text.getvalue().encode())
+
+    def _clear(self) -> None:
+        """Delete a run's files, and nothing else that may lie there."""
+        for name in CONTENTS:
+            entry = self.path / name
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
+
+    def _compare(self, settings: Mapping[str, Any]) -> None:
+        """Raise if the run was made with other settings."""
+        path = self.path / SETTINGS
+        try:
+            found = _flattened(yaml.safe_load(path.read_text()))
+        except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is damaged: it is not a run's configuration") from error
+        wanted = _flattened(settings)
+        for key in sorted(found.keys() | wanted.keys()):
+            if key not in FREE and found.get(key) != wanted.get(key):
+                raise ValueError(
+                    f"{self.path} was trained with {key} {found.get(key)!r}, not "
+                    f"{wanted.get(key)!r}: resume it with its own settings or pass --overwrite"
+                )
+
+
+def _flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings under dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

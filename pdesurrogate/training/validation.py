@@ -1,0 +1,77 @@
+"""How good a surrogate is on rollouts of the validation split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pdesurrogate.grids import Grid
+from pdesurrogate.metrics import nrmse
+from pdesurrogate.rollout import rollout
+from pdesurrogate.surrogate import Surrogate
+
+__all__ = ["RolloutValidation", "spread_windows"]
+
+
+@dataclass(frozen=True)
+class RolloutValidation:
+    """Normalised RMS error of rollouts, at their first and their last frame.
+
+    Args:
+        windows: Given frames followed by the frames to predict.
+        history: How many frames are given.
+        grid: Where they are sampled.
+        batch_size: Rollouts that are stepped at once.
+    """
+
+    windows: Float[Tensor, "window time channel y x"]
+    history: int
+    grid: Grid
+    batch_size: int
+
+    @torch.no_grad()
+    def __call__(self, surrogate: Surrogate) -> tuple[float, float]:
+        """Mean errors over windows and fields.
+
+        Returns:
+            The error at the last frame and at the first. One that is not finite counts as
+            infinite: nothing is worse than a rollout that broke.
+        """
+        last, first = [], []
+        for windows in self.windows.split(self.batch_size):
+            given, following = windows[:, : self.history], windows[:, self.history :]
+            steps = rollout(surrogate.step, given, following.shape[1])
+            errors = [
+                nrmse(window[:, -1], truth, self.grid)
+                for window, truth in zip(steps, following.unbind(1), strict=True)
+            ]
+            first.append(errors[0])
+            last.append(errors[-1])
+        return _finite_mean(last), _finite_mean(first)
+
+
+def spread_windows(
+    num_trajectories: int, num_frames: int, length: int, at_most: int
+) -> Int[Tensor, " window"]:
+    """Numbers of windows that do not overlap, spread evenly over a split.
+
+    Windows are numbered by trajectory and, within it, by first frame.
+
+    Example:
+        >>> spread_windows(num_trajectories=2, num_frames=7, length=3, at_most=9).tolist()
+        [0, 3, 5, 8]
+    """
+    starts = num_frames - length + 1
+    numbers = torch.arange(num_trajectories)[:, None] * starts + torch.arange(0, starts, length)
+    numbers = numbers.flatten()
+    if len(numbers) <= at_most:
+        return numbers
+    return numbers[torch.arange(at_most) * len(numbers) // at_most]
+
+
+def _finite_mean(errors: list[Tensor]) -> float:
+    mean = float(torch.cat(errors).double().mean())
+    return mean if mean < float("inf") else float("inf")
