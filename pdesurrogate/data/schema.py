@@ -98,7 +98,6 @@ class Manifest:
         accuracy: Measured discretisation error; empty until it is measured.
         shards: Finished files.
         wall_seconds: Time spent generating, all sessions together.
-        complete: Whether nothing is missing.
     """
 
     recipe: dict[str, Any]
@@ -108,7 +107,6 @@ class Manifest:
     accuracy: dict[str, Any] = field(default_factory=dict)
     shards: tuple[Shard, ...] = ()
     wall_seconds: float = 0.0
-    complete: bool = False
 
     def write(self, folder: Path) -> None:
         """Write `manifest.json` atomically."""
@@ -222,9 +220,18 @@ class ShardWriter:
                 variable.standard_name = stored.standard_name
         return group
 
-    def write(self, frame: int, resolution: int, name: str, values: np.ndarray) -> None:
-        """Store one frame of one field for all trajectories, `(trajectory, y, x)`."""
-        self._groups[resolution][name][:, frame] = values
+    def write(
+        self, frame: int, resolution: int, name: str, values: np.ndarray, rows: Sequence[int]
+    ) -> None:
+        """Store one frame of one field for some rows of a batch `(trajectory, y, x)`."""
+        self._groups[resolution][name][list(rows), frame] = values[list(rows)]
+
+    def erase(self, row: int) -> None:
+        """Fill a failed trajectory with NaN."""
+        for group in self._groups.values():
+            for name, variable in group.variables.items():
+                if name not in group.dimensions:
+                    variable[row] = np.nan
 
     def close(self) -> None:
         """Finish the file."""

@@ -1,0 +1,362 @@
+"""Generation of datasets: shards computed in parallel, finished ones kept, the rest resumed."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import platform
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pdesurrogate.data.accuracy import measure_accuracy
+from pdesurrogate.data.recipe import Recipe, Splits, load_recipe
+from pdesurrogate.data.schema import (
+    FAILED,
+    MANIFEST,
+    SPLITS,
+    Manifest,
+    Shard,
+    ShardWriter,
+    file_sha256,
+    replaced_atomically,
+)
+from pdesurrogate.data.simulate import Failure, simulate
+from pdesurrogate.data.store import Ladder
+
+__all__ = ["generate"]
+
+log = logging.getLogger(__name__)
+
+MAX_HALVINGS = 2
+"""How often a failed trajectory is tried again with half the time step."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One shard to compute."""
+
+    split: str
+    number: int
+    first: int
+    count: int
+
+    @property
+    def file(self) -> str:
+        return f"{self.split}/shard-{self.number:05d}.nc"
+
+    @property
+    def description(self) -> str:
+        return "discretisation error measured" if self == _ACCURACY else f"{self.file} written"
+
+
+_ACCURACY = _Job("accuracy", 0, 0, 0)
+"""Not a shard: the measurement of the discretisation error, done beside them."""
+
+
+def generate(
+    recipe: str | Path | Recipe,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    device: str = "cpu",
+    overwrite: bool = False,
+    **overrides: Any,
+) -> Ladder:
+    """Simulate a recipe's trajectories and write them as a dataset.
+
+    Finished shards are kept: calling it again with the same recipe continues, with larger splits
+    extends. What a trajectory is does not depend on workers, order, restarts or split sizes.
+
+    Args:
+        recipe: A shipped recipe's name, a YAML file, or a `Recipe`.
+        out: The dataset's folder.
+        workers: Processes; 1 computes in this one.
+        scheduler: Address of a running dask scheduler whose workers share the file system;
+            replaces `workers` (needs the extra `distributed`).
+        device: `cpu` or `cuda`.
+        overwrite: Replace a dataset of another recipe in `out`.
+        overrides: Recipe fields to replace, such as `resolutions=[32, 64]`.
+
+    Returns:
+        The opened dataset.
+
+    Raises:
+        FileNotFoundError: If there is no such recipe.
+        ValueError: If a recipe field is wrong, `out` holds something else, the device is absent,
+            or every trajectory failed.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe, **overrides)
+    elif overrides:
+        recipe = replace(recipe, **overrides)
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {device!r} was asked for, but no CUDA device is available")
+    for n in (*recipe.resolutions, recipe.reference_resolution):
+        recipe.grid(n)
+    folder = Path(out)
+    manifest = _prepare(folder, recipe, overwrite)
+    wanted = replace(recipe, splits=Splits(**manifest.recipe["splits"]))
+    jobs: list[_Job] = _missing(wanted, manifest, folder)
+    if recipe.accuracy_trajectories and not manifest.accuracy:
+        jobs.insert(0, _ACCURACY)
+    if jobs:
+        results = _results(wanted, folder, jobs, workers, scheduler, device)
+        manifest = _collect(wanted, folder, manifest, results, len(jobs))
+    _check_failures(recipe, manifest)
+    return Ladder(folder)
+
+
+def _prepare(folder: Path, recipe: Recipe, overwrite: bool) -> Manifest:
+    """The manifest to continue from, after making sure that `folder` is ours to write in."""
+    fresh = Manifest(
+        recipe=recipe.to_dict(),
+        recipe_sha256=recipe.sha256,
+        fields=recipe.equation.fields,
+        versions=_versions(),
+    )
+    if (folder / MANIFEST).is_file():
+        present = Manifest.read(folder)
+        if present.recipe_sha256 == recipe.sha256:
+            fresh = replace(
+                present, recipe={**recipe.to_dict(), "splits": _larger(present, recipe)}
+            )
+        elif overwrite:
+            shutil.rmtree(folder)
+        else:
+            raise ValueError(
+                f"{folder} holds another dataset ({_difference(present.recipe, recipe.to_dict())}"
+                "); choose another folder or give --overwrite"
+            )
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        # Nothing says that this is a dataset: --overwrite must not delete somebody's files.
+        raise ValueError(f"{folder} exists and is no dataset; choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    for left_behind in folder.glob("**/.*.partial"):
+        left_behind.unlink()
+    with replaced_atomically(folder / "recipe.yaml") as aside:
+        aside.write_text(yaml.safe_dump(fresh.recipe, sort_keys=False, allow_unicode=True))
+    fresh.write(folder)
+    return fresh
+
+
+def _larger(present: Manifest, recipe: Recipe) -> dict[str, int]:
+    """Split sizes that keep what is there and hold what is wanted."""
+    return {s: max(present.recipe["splits"][s], getattr(recipe.splits, s)) for s in SPLITS}
+
+
+def _difference(present: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Name the first field in which two recipes differ."""
+    for key, value in wanted.items():
+        if present.get(key) != value and key not in ("splits", "title", "references"):
+            return f"{key} is {present.get(key)}, not {value}"
+    return "of another recipe"
+
+
+def _missing(recipe: Recipe, manifest: Manifest, folder: Path) -> list[_Job]:
+    """The shards that are not there yet, or that hold fewer trajectories than wanted."""
+    finished = {s.file: s for s in manifest.shards}
+    jobs = []
+    for split in SPLITS:
+        total = getattr(recipe.splits, split)
+        for number, first in enumerate(range(0, total, recipe.batch_size)):
+            job = _Job(split, number, first, min(recipe.batch_size, total - first))
+            shard, path = finished.get(job.file), folder / job.file
+            whole = shard and path.is_file() and path.stat().st_size == shard.size
+            if not whole or not shard or shard.trajectories < job.count:
+                jobs.append(job)
+    return jobs
+
+
+def _results(
+    recipe: Recipe,
+    folder: Path,
+    jobs: list[_Job],
+    workers: int,
+    scheduler: str | None,
+    device: str,
+) -> Iterator[tuple[_Job, Any]]:
+    """Do the jobs here, in processes, or on a cluster; yield each as it is finished."""
+    if scheduler is None and workers == 1:
+        for job in jobs:
+            yield job, _do(recipe, folder, job, device)
+        return
+    with _executor(workers, scheduler) as executor:
+        futures = {executor.submit(_do, recipe, folder, job, device): job for job in jobs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+@contextmanager
+def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
+    """Something with `submit`: processes of this machine or the workers of a dask cluster."""
+    if scheduler is not None:
+        try:
+            from distributed import Client  # heavy and optional
+        except ImportError:
+            raise ValueError(
+                "--scheduler needs dask; install the extra with `pip install "
+                "'pdesurrogate[distributed]'`"
+            ) from None
+        with Client(scheduler) as client:
+            yield client.get_executor(pure=False)
+        return
+    # Processes are the parallelism. Forked ones would inherit torch's locked thread pools.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Let Ctrl-C end a worker at once: its unfinished shard is nobody's."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _collect(
+    recipe: Recipe,
+    folder: Path,
+    manifest: Manifest,
+    results: Iterator[tuple[_Job, Any]],
+    total: int,
+) -> Manifest:
+    """Record each result in the manifest as it comes."""
+    started, before = time.monotonic(), manifest.wall_seconds
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task(f"generating {recipe.name}", total=total)
+        for number, (job, result) in enumerate(results, start=1):
+            if job == _ACCURACY:
+                manifest = replace(manifest, accuracy=result)
+            else:
+                manifest = manifest.with_shard(result)
+            manifest = replace(manifest, wall_seconds=before + time.monotonic() - started)
+            manifest.write(folder)
+            progress.advance(task)
+            if not console.is_terminal:
+                log.info("%s: %d of %d", job.description, number, total)
+    return manifest
+
+
+def _do(recipe: Recipe, folder: Path, job: _Job, device: str) -> Any:
+    """Run one job in whichever process it lands."""
+    with _one_thread():
+        if job == _ACCURACY:
+            return measure_accuracy(recipe, device)
+        return _compute_shard(recipe, folder, job, device)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Transforms round differently with another number of threads: always compute with one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shard:
+    """Simulate one shard's trajectories and write its file.
+
+    A whole batch is always computed and the surplus dropped, so that a trajectory does not depend
+    on the size of its split. Trajectories that fail are computed again with half the step.
+    """
+    path = folder / job.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    indices = range(job.first, job.first + recipe.batch_size)
+    kept = indices[: job.count]
+    times = recipe.frame_interval * np.arange(recipe.num_frames)
+    with replaced_atomically(path) as aside:
+        writer = ShardWriter(
+            aside,
+            attributes={
+                "title": recipe.title,
+                "source": f"pdesurrogate, recipe {recipe.name}, split {job.split}",
+                "references": "; ".join(recipe.references),
+                "recipe_sha256": recipe.sha256,
+            },
+            indices=kept,
+            seed=recipe.seed,
+            times=times,
+            grids={n: recipe.grid(n) for n in recipe.resolutions},
+            fields=recipe.equation.fields,
+        )
+        failures = _write_trajectories(recipe, job, indices, writer, device)
+        writer.close()
+    return Shard(
+        split=job.split,
+        file=job.file,
+        first=job.first,
+        trajectories=job.count,
+        failed=tuple(sorted(indices[row] for row in failures)),
+        sha256=file_sha256(path),
+        size=path.stat().st_size,
+    )
+
+
+def _write_trajectories(
+    recipe: Recipe, job: _Job, indices: range, writer: ShardWriter, device: str
+) -> dict[int, str]:
+    """Simulate and store, with retries; returns the reasons of those that failed for good."""
+    pending = list(range(job.count))
+    for halvings in range(MAX_HALVINGS + 1):
+        failures: dict[int, str] = {}
+
+        def note(failure: Failure, failures: dict[int, str] = failures) -> None:
+            failures[failure.row] = failure.reason
+
+        frames = simulate(
+            recipe, job.split, indices, refinement=2**halvings, device=device, on_failure=note
+        )
+        for number, frame in enumerate(frames):
+            for resolution, fields in frame.items():
+                for name, values in fields.items():
+                    writer.write(number, resolution, name, values.numpy(), rows=pending)
+        for row in pending:
+            writer.time_step[row] = recipe.solver_time_step / 2**halvings
+        pending = [row for row in pending if row in failures]
+        if not pending:
+            return {}
+    for row in pending:
+        writer.status[row] = FAILED
+        writer.failure[row] = failures[row]
+        writer.erase(row)
+        log.warning("%s: recorded as failed", failures[row])
+    return {row: failures[row] for row in pending}
+
+
+def _check_failures(recipe: Recipe, manifest: Manifest) -> None:
+    failed = sum(len(s.failed) for s in manifest.shards)
+    total = sum(s.trajectories for s in manifest.shards)
+    if failed and failed == total:
+        raise ValueError(
+            f"every trajectory of {recipe.name} failed even at "
+            f"{recipe.steps_per_frame * 2**MAX_HALVINGS} steps per frame; raise steps_per_frame "
+            f"or look at the variable `failure` of the shards"
+        )
+
+
+def _versions() -> dict[str, str]:
+    names = ("pdesurrogate", "torch", "numpy", "netCDF4")
+    return {"python": platform.python_version()} | {n: metadata.version(n) for n in names}

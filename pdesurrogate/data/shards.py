@@ -1,0 +1,122 @@
+"""Reading frames across the shards of a split, lazily."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from pdesurrogate.data.schema import Shard, group_name
+
+__all__ = ["LazyField", "ShardReader"]
+
+MAX_OPEN_FILES = 64
+
+
+class ShardReader:
+    """Frames of one split by trajectory row; files are opened when needed and few at a time.
+
+    Rows count the trajectories that were computed; failed ones are left out. A pickled reader
+    reopens its files, so every worker process of a loader has its own.
+
+    Args:
+        folder: The dataset.
+        shards: The split's shards in order.
+    """
+
+    def __init__(self, folder: Path, shards: Sequence[Shard]) -> None:
+        self._folder, self._shards = folder, tuple(shards)
+        self._rows = [
+            [row for row in range(s.trajectories) if s.first + row not in s.failed]
+            for s in self._shards
+        ]
+        self._starts = np.cumsum([0, *(len(rows) for rows in self._rows)]).tolist()
+        self._files: OrderedDict[str, h5py.File] = OrderedDict()
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @property
+    def indices(self) -> list[int]:
+        """Index in the split of every row."""
+        return [
+            s.first + row for s, rows in zip(self._shards, self._rows, strict=True) for row in rows
+        ]
+
+    def read(
+        self, row: int, resolution: int, name: str, where: tuple[Any, ...] = (slice(None),)
+    ) -> np.ndarray:
+        """One trajectory's field, `(time, y, x)` indexed by `where`."""
+        shard = bisect_right(self._starts, row) - 1
+        variable = self._open(self._shards[shard].file)[group_name(resolution)][name]
+        key = (self._rows[shard][row - self._starts[shard]], *where)
+        return np.asarray(variable[key])
+
+    def close(self) -> None:
+        """Close all files; reading opens them again."""
+        while self._files:
+            self._files.popitem()[1].close()
+
+    def _open(self, file: str) -> h5py.File:
+        if file in self._files:
+            self._files.move_to_end(file)
+            return self._files[file]
+        if len(self._files) >= MAX_OPEN_FILES:
+            self._files.popitem(last=False)[1].close()
+        self._files[file] = h5py.File(self._folder / file, "r")
+        return self._files[file]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_files": OrderedDict()}
+
+    def __del__(self) -> None:
+        if hasattr(self, "_files"):
+            self.close()
+
+
+class LazyField(BackendArray):
+    """A field of a whole split as an array that xarray reads only where it is looked at."""
+
+    def __init__(self, reader: ShardReader, resolution: int, name: str, shape: tuple[int, ...]):
+        self.shape, self.dtype = shape, np.dtype("float32")
+        self._reader, self._resolution, self._name = reader, resolution, name
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        """What xarray asks for; fancy indexing is reduced to basic slices by xarray itself."""
+        picked: np.ndarray = indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self._read
+        )
+        return picked
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+        rows, rest = key[0], list(zip(key[1:], self.shape[1:], strict=True))
+        where = tuple(_forward(k, length) for k, length in rest)
+        kept = [(k, length) for k, length in rest if isinstance(k, slice)]
+        turned = tuple(slice(None, None, -1 if _is_reversed(k) else None) for k, _ in kept)
+        if not isinstance(rows, slice):
+            return self._reader.read(int(rows), self._resolution, self._name, where)[turned]
+        numbers = range(*rows.indices(self.shape[0]))
+        lengths = [len(range(*k.indices(length))) for k, length in kept]
+        out = np.empty((len(numbers), *lengths), self.dtype)
+        for i, row in enumerate(numbers):
+            out[i] = self._reader.read(row, self._resolution, self._name, where)[turned]
+        return out
+
+
+def _is_reversed(key: Any) -> bool:
+    return isinstance(key, slice) and key.step is not None and key.step < 0
+
+
+def _forward(key: Any, length: int) -> Any:
+    """HDF5 reads forwards only: a reversed slice is read forwards and turned round later."""
+    if not _is_reversed(key):
+        return key if isinstance(key, slice) else int(key)
+    numbers = range(*key.indices(length))[::-1]
+    return slice(numbers.start, numbers.stop, numbers.step)

@@ -1,0 +1,244 @@
+"""An opened dataset: splits, rungs, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.core import indexing
+
+from pdesurrogate.data.recipe import Recipe, parse_recipe
+from pdesurrogate.data.schema import SPLITS, Manifest, file_sha256
+from pdesurrogate.data.shards import LazyField, ShardReader
+from pdesurrogate.fields import Field
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.naming import unknown_name
+from pdesurrogate.solvers import Equation
+
+__all__ = ["Ladder", "open_dataset"]
+
+
+def open_dataset(path: str | Path) -> Ladder:
+    """Open a dataset's folder. Nothing is read but the manifest.
+
+    Raises:
+        FileNotFoundError: If the folder is no dataset.
+        ValueError: If the dataset is incomplete; the message names what is missing and the command
+            that completes it.
+    """
+    return Ladder(Path(path))
+
+
+class Ladder:
+    """A dataset on its ladder of grids: `data.train[64]` is an `xarray.Dataset`, read lazily.
+
+    Trajectories that failed during generation are left out everywhere.
+
+    Args:
+        path: The dataset's folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest = Manifest.read(path)
+        _check_complete(path, self.manifest)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe that made it."""
+        return parse_recipe(self.manifest.recipe)
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return str(self.manifest.recipe["name"])
+
+    @property
+    def sha256(self) -> str:
+        """The dataset's identity."""
+        return self.manifest.recipe_sha256
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """The rungs, points along y, coarsest first."""
+        return tuple(self.manifest.recipe["resolutions"])
+
+    @property
+    def reference_resolution(self) -> int:
+        """Points along y of the simulation that the rungs observe."""
+        return int(self.manifest.recipe["reference_resolution"])
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """Stored fields by name."""
+        return {field.name: field for field in self.manifest.fields}
+
+    @property
+    def prognostic_fields(self) -> tuple[str, ...]:
+        """Names of the fields from which the others follow."""
+        return tuple(f.name for f in self.manifest.fields if f.is_prognostic)
+
+    @property
+    def time_step(self) -> float:
+        """Time between frames."""
+        return float(self.manifest.recipe["frame_interval"])
+
+    @property
+    def solver_time_step(self) -> float:
+        """Time step of the simulation."""
+        return self.time_step / int(self.manifest.recipe["steps_per_frame"])
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of a trajectory."""
+        return int(self.manifest.recipe["num_frames"])
+
+    @property
+    def accuracy(self) -> dict[str, Any]:
+        """Measured discretisation error; see `measure_accuracy`."""
+        return self.manifest.accuracy
+
+    @property
+    def equation(self) -> Equation:
+        """The physics."""
+        return self.recipe.equation
+
+    def grid(self, resolution: int) -> PeriodicBox:
+        """The grid of a rung.
+
+        Raises:
+            ValueError: If the dataset has no such rung.
+        """
+        self._check_resolution(resolution)
+        return self.recipe.grid(resolution)
+
+    def num_trajectories(self, split: str) -> int:
+        """Trajectories of a split that were computed."""
+        return len(self.reader(split))
+
+    @property
+    def train(self) -> Split:
+        """Trajectories for fitting."""
+        return self.split("train")
+
+    @property
+    def valid(self) -> Split:
+        """Trajectories for choosing."""
+        return self.split("valid")
+
+    @property
+    def test(self) -> Split:
+        """Trajectories for reporting."""
+        return self.split("test")
+
+    def split(self, name: str) -> Split:
+        """A split by name."""
+        return Split(self, name)
+
+    def reader(self, split: str) -> ShardReader:
+        """A reader of a split's frames with files of its own.
+
+        Raises:
+            ValueError: If there is no such split.
+        """
+        if split not in SPLITS:
+            raise ValueError(unknown_name("split", split, SPLITS))
+        return ShardReader(self.path, [s for s in self.manifest.shards if s.split == split])
+
+    def check_fields(self, names: tuple[str, ...]) -> None:
+        """Raise `ValueError` for a name that is no field of the dataset."""
+        for name in names:
+            if name not in self.fields:
+                raise ValueError(unknown_name(f"field of {self.name}", name, self.fields))
+
+    def verify(self) -> None:
+        """Recompute every shard's checksum.
+
+        Raises:
+            ValueError: Naming the first file that differs from the manifest.
+        """
+        for shard in self.manifest.shards:
+            if file_sha256(self.path / shard.file) != shard.sha256:
+                raise ValueError(f"{self.path / shard.file} differs from its checksum")
+
+    def _check_resolution(self, resolution: int) -> None:
+        if resolution not in self.resolutions:
+            rungs = ", ".join(map(str, self.resolutions))
+            raise ValueError(
+                f"resolution {resolution} is not in {self.name}; its rungs are {rungs}"
+            )
+
+
+class Split(Mapping[int, xr.Dataset]):
+    """A split's rungs by resolution."""
+
+    def __init__(self, ladder: Ladder, name: str) -> None:
+        self._ladder, self.name = ladder, name
+        self._reader = ladder.reader(name)
+
+    def __len__(self) -> int:
+        return len(self._ladder.resolutions)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._ladder.resolutions)
+
+    def __getitem__(self, resolution: int) -> xr.Dataset:
+        """All trajectories on one rung, dimensions `(trajectory, time, y, x)`."""
+        ladder, reader = self._ladder, self._reader
+        grid = ladder.grid(resolution)
+        shape = (len(reader), ladder.num_frames, *grid.num_points)
+        variables = {}
+        for name, field in ladder.fields.items():
+            lazy = indexing.LazilyIndexedArray(LazyField(reader, resolution, name, shape))
+            attributes = {"units": field.units, "long_name": field.long_name}
+            variables[name] = (("trajectory", "time", "y", "x"), lazy, attributes)
+        times = ladder.time_step * np.arange(ladder.num_frames)
+        return xr.Dataset(
+            variables,
+            coords={
+                "trajectory": ("trajectory", reader.indices),
+                "time": ("time", times, {"units": "1", "long_name": "time"}),
+                "y": ("y", grid.y, {"units": "1", "long_name": "distance along y"}),
+                "x": ("x", grid.x, {"units": "1", "long_name": "distance along x"}),
+            },
+            attrs={"title": ladder.recipe.title, "dataset": ladder.name, "split": self.name},
+        )
+
+    def close(self) -> None:
+        """Close the files that were opened for reading."""
+        self._reader.close()
+
+    def __enter__(self) -> Split:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _check_complete(path: Path, manifest: Manifest) -> None:
+    """Every trajectory that the recipe promises lies in a file of the recorded size."""
+    recipe, missing = manifest.recipe, []
+    finished = {s.file: s for s in manifest.shards}
+    for split in SPLITS:
+        total, width = recipe["splits"][split], recipe["batch_size"]
+        for number in range(-(-total // width)):
+            file = f"{split}/shard-{number:05d}.nc"
+            shard, where = finished.get(file), path / file
+            if shard is None or not where.is_file() or where.stat().st_size != shard.size:
+                missing.append(file)
+    if missing:
+        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")
+        raise ValueError(
+            f"{path} is incomplete: {shown} missing or damaged; complete it with `pdesurrogate "
+            f"generate {path / 'recipe.yaml'} --out {path}`"
+        )

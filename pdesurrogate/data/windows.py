@@ -1,0 +1,111 @@
+"""Frames and windows of consecutive frames as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pdesurrogate.data.store import Ladder
+
+__all__ = ["Windows", "load_frames"]
+
+
+def load_frames(
+    data: Ladder,
+    split: str,
+    resolution: int,
+    fields: Sequence[str],
+    trajectories: slice | None = None,
+    time: slice | None = None,
+) -> Float[Tensor, "trajectory time channel y x"]:
+    """Read frames into memory, fields as channels in the given order.
+
+    Args:
+        data: An opened dataset.
+        split: `train`, `valid` or `test`.
+        resolution: A rung.
+        fields: Field names.
+        trajectories: Which trajectories; None for all.
+        time: Which frames; None for all.
+
+    Raises:
+        ValueError: If the split, rung or a field does not exist.
+    """
+    data.check_fields(tuple(fields))
+    grid, reader = data.grid(resolution), data.reader(split)
+    rows = range(len(reader))[trajectories or slice(None)]
+    frames = range(data.num_frames)[time or slice(None)]
+    out = np.empty((len(rows), len(frames), len(fields), *grid.num_points), np.float32)
+    for i, row in enumerate(rows):
+        for channel, name in enumerate(fields):
+            out[i, :, channel] = reader.read(row, resolution, name, (time or slice(None),))
+    reader.close()
+    return torch.from_numpy(out)
+
+
+class Windows(Dataset[Tensor]):
+    """All windows of `history + horizon` consecutive frames of a split on one rung.
+
+    Window `i` belongs to trajectory `i // per_trajectory` and starts at frame
+    `i % per_trajectory`. Items are `(time, channel, y, x)`, read straight from the files; worker
+    processes open files of their own.
+
+    Args:
+        data: An opened dataset.
+        split: `train`, `valid` or `test`.
+        resolution: A rung.
+        fields: Field names, the channels in order.
+        history: Frames that are given.
+        horizon: Frames that are to be predicted.
+
+    Raises:
+        ValueError: If the split is empty, a trajectory is shorter than a window, or the rung or a
+            field does not exist.
+    """
+
+    def __init__(
+        self,
+        data: Ladder,
+        split: str,
+        resolution: int,
+        fields: Sequence[str],
+        history: int,
+        horizon: int,
+    ) -> None:
+        data.check_fields(tuple(fields))
+        self._shape = data.grid(resolution).num_points
+        self._reader = data.reader(split)
+        self._resolution, self._fields = resolution, tuple(fields)
+        self._length = history + horizon
+        self.per_trajectory = data.num_frames - self._length + 1
+        if len(self._reader) == 0:
+            raise ValueError(f"the split {split!r} of {data.path} has no trajectories")
+        if self.per_trajectory < 1:
+            raise ValueError(
+                f"a window of {history} given and {horizon} predicted frames does not fit in the "
+                f"{data.num_frames} frames of a trajectory"
+            )
+
+    def __len__(self) -> int:
+        return len(self._reader) * self.per_trajectory
+
+    def __getitem__(self, index: int) -> Float[Tensor, "time channel y x"]:
+        """Read one window."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"window {index} of {len(self)}")
+        row, first = divmod(index % len(self), self.per_trajectory)
+        out = np.empty((self._length, len(self._fields), *self._shape), np.float32)
+        for channel, name in enumerate(self._fields):
+            out[:, channel] = self._reader.read(
+                row, self._resolution, name, (slice(first, first + self._length),)
+            )
+        return torch.from_numpy(out)
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Tensor]:
+        """Read several windows; `torch.utils.data.DataLoader` calls it for a batch."""
+        return [self[index] for index in indices]
