@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from pdesurrogate.grids import Grid
 __all__ = ["Equation", "Solver"]
 
 
+@runtime_checkable
 class Solver(Protocol):
     """An equation on a grid with a time step: `step` goes with `rollout`."""
 
