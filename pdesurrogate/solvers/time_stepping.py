@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 __all__ = ["SemilinearEquation", "etdrk4"]
 
 
+@runtime_checkable
 class SemilinearEquation(Protocol):
     r"""$\dot u = L u + N(u)$ with `L` diagonal in the basis in which `u` is stored."""
 
