@@ -32,10 +32,10 @@ from pdesurrogate.data.schema import (
     Shard,
     ShardWriter,
     file_sha256,
-    replaced_atomically,
 )
 from pdesurrogate.data.simulate import Failure, simulate
 from pdesurrogate.data.store import Ladder
+from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
 
 __all__ = ["generate"]
 
@@ -146,10 +146,10 @@ def _prepare(folder: Path, recipe: Recipe, overwrite: bool) -> Manifest:
         # Nothing says that this is a dataset: --overwrite must not delete somebody's files.
         raise ValueError(f"{folder} exists and is no dataset; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    for left_behind in folder.glob("**/.*.partial"):
+    for left_behind in folder.glob(f"**/.*{PARTIAL}"):
         left_behind.unlink()
-    with replaced_atomically(folder / "recipe.yaml") as aside:
-        aside.write_text(yaml.safe_dump(fresh.recipe, sort_keys=False, allow_unicode=True))
+    text = yaml.safe_dump(fresh.recipe, sort_keys=False, allow_unicode=True)
+    write_atomically(folder / "recipe.yaml", text.encode())
     fresh.write(folder)
     return fresh
 

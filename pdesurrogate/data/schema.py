@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import netCDF4
 import numpy as np
 
 from pdesurrogate.fields import Field
+from pdesurrogate.files import write_atomically
 from pdesurrogate.grids import Grid
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "ShardWriter",
     "file_sha256",
     "group_name",
-    "replaced_atomically",
 ]
 
 MANIFEST = "manifest.json"
@@ -39,19 +37,6 @@ OK, FAILED = 0, 1
 def group_name(resolution: int) -> str:
     """The netCDF group of a rung."""
     return f"resolution_{resolution}"
-
-
-@contextlib.contextmanager
-def replaced_atomically(path: Path) -> Iterator[Path]:
-    """Write aside, sync, rename: `path` is the old file or the whole new one, never a part."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield aside
-        with aside.open("rb") as written:
-            os.fsync(written.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def file_sha256(path: Path) -> str:
@@ -111,8 +96,7 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Write `manifest.json` atomically."""
         content = {**asdict(self), "fields": [f.to_dict() for f in self.fields]}
-        with replaced_atomically(folder / MANIFEST) as aside:
-            aside.write_text(json.dumps(content, indent=2) + "\n")
+        write_atomically(folder / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
