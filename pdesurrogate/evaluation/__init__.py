@@ -1,0 +1,9 @@
+"""What a surrogate is worth: on every grid of the ladder, against what costs nothing."""
+
+from __future__ import annotations
+
+from pdesurrogate.evaluation.resolution_transfer import evaluate
+from pdesurrogate.evaluation.statistics import Interval, mean_interval
+from pdesurrogate.evaluation.store import open_evaluation, write_evaluation
+
+__all__ = ["Interval", "evaluate", "mean_interval", "open_evaluation", "write_evaluation"]

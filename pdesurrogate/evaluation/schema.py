@@ -33,6 +33,7 @@ EXAMPLE_PREFIX = "example_"
 
 _COMBINATION = ("run", "protocol", "resolution")
 _SCORE = (*_COMBINATION, "trajectory", "lead_time", "field")
+_TRUTH = ("resolution", "trajectory", "lead_time", "field")
 _SPECTRUM = ("resolution", "trajectory", "spectrum_lead_time", "field", "wavenumber")
 
 
@@ -92,6 +93,20 @@ SCORES: tuple[Variable, ...] = (
         "error in and beyond the resolved band",
         comment="square root of in_band_error^2 + out_of_band_error^2",
     ),
+    Variable(
+        "spatial_mean",
+        _SCORE,
+        "spatial mean of the prediction",
+        units=None,
+        comment="in field_units",
+    ),
+    Variable(
+        "mean_square",
+        _SCORE,
+        "mean square of the prediction",
+        units=None,
+        comment="in the square of field_units",
+    ),
 )
 """The variables that hold a number per run, protocol, resolution, trajectory, lead time, field."""
 
@@ -103,7 +118,7 @@ VARIABLES: tuple[Variable, ...] = (
         "whether the rollout has blown up",
         dtype="int8",
         comment="1 from the first frame on that is not finite or whose norm, in any field, exceeds "
-        "ten times the truth's; 0 before; -1 where not run",
+        "ten times the largest of the truth's; 0 before; -1 where not run",
     ),
     Variable(
         "spectrum",
@@ -119,6 +134,20 @@ VARIABLES: tuple[Variable, ...] = (
         "power per wavenumber shell of the truth",
         units=None,
         comment="in the square of field_units; NaN beyond the grid's Nyquist wavenumber",
+    ),
+    Variable(
+        "true_spatial_mean",
+        _TRUTH,
+        "spatial mean of the truth",
+        units=None,
+        comment="in field_units",
+    ),
+    Variable(
+        "true_mean_square",
+        _TRUTH,
+        "mean square of the truth",
+        units=None,
+        comment="in the square of field_units",
     ),
     Variable(
         "seconds_per_step",
@@ -174,7 +203,7 @@ def empty_evaluation(
     runs: Sequence[RunLabel],
     protocols: Sequence[str],
     resolutions: Sequence[int],
-    num_trajectories: int,
+    trajectories: Sequence[int],
     lead_times: Sequence[float],
     fields: Sequence[Field],
     wavenumbers: Sequence[float] | np.ndarray,
@@ -188,7 +217,7 @@ def empty_evaluation(
         runs: Surrogates and baselines, in the order of the tables.
         protocols: Names of the transfer protocols.
         resolutions: Points along y of the evaluation grids.
-        num_trajectories: Trajectories scored.
+        trajectories: Indices in the split of the trajectories scored.
         lead_times: Time since the last given frame, one per predicted frame.
         fields: What is predicted.
         wavenumbers: Centres of the shells, in radians per unit of length.
@@ -203,9 +232,7 @@ def empty_evaluation(
         "run": _coordinate("run", [r.name for r in runs], "surrogate or baseline", None),
         "protocol": _coordinate("protocol", list(protocols), "transfer protocol", None),
         "resolution": _coordinate("resolution", list(resolutions), "points along y", "1"),
-        "trajectory": _coordinate(
-            "trajectory", range(num_trajectories), "trajectory of the split", "1"
-        ),
+        "trajectory": _coordinate("trajectory", list(trajectories), "index in the split", "1"),
         "lead_time": _coordinate(
             "lead_time", list(lead_times), "time since the last given frame", time_units
         ),

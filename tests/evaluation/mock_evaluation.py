@@ -47,7 +47,7 @@ def mock_evaluation(
         runs=_runs(seeds),
         protocols=["native", "projected"],
         resolutions=sorted(_FLOOR),
-        num_trajectories=num_trajectories,
+        trajectories=range(num_trajectories),
         lead_times=[_TIME_STEP * (k + 1) for k in range(num_steps)],
         fields=_FIELDS,
         wavenumbers=np.arange(65.0),
@@ -58,6 +58,8 @@ def mock_evaluation(
             for protocol in root.protocol.values:
                 _fill(root.sel(run=run), str(protocol), int(resolution), rng)
     _fill_true_spectra(root, rng)
+    root["true_spatial_mean"].values[:] = 0.0
+    root["true_mean_square"].values[:] = 1.0
     root.attrs |= _attributes(num_steps)
     examples = {
         f"{EXAMPLE_PREFIX}{resolution}": _example(root, int(resolution))
@@ -118,6 +120,8 @@ def _fill(run: xr.Dataset, protocol: str, resolution: int, rng: np.random.Genera
         "vrmse": 1.02 * total,
         "r_mse": total**2,
         "correlation": np.clip(1 - total**2 / 2, 0, 1),
+        "spatial_mean": np.zeros(shape),
+        "mean_square": 1 + 0.1 * total,
         "blow_up": (total > 10).any(axis=-1),
     }
     for name, value in scores.items():

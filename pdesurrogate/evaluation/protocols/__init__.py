@@ -1,0 +1,38 @@
+"""Transfer protocols: ways to use a surrogate on a finer grid than it was trained on.
+
+What is exported here may be named on the command line.
+"""
+
+from __future__ import annotations
+
+from inspect import isabstract
+
+from pdesurrogate.evaluation.protocols.base import Setting, Step, TransferProtocol
+from pdesurrogate.evaluation.protocols.native import Native
+from pdesurrogate.evaluation.protocols.projected import Projected
+from pdesurrogate.naming import unknown_name
+
+__all__ = ["Native", "Projected", "Setting", "Step", "TransferProtocol", "known_protocols", "named"]
+
+
+def known_protocols() -> dict[str, type[TransferProtocol]]:
+    """The exported protocols by name."""
+    exported = (globals()[name] for name in __all__)
+    classes = [
+        item
+        for item in exported
+        if isinstance(item, type) and issubclass(item, TransferProtocol) and not isabstract(item)
+    ]
+    return {item().name: item for item in classes}
+
+
+def named(name: str) -> TransferProtocol:
+    """The protocol of that name, with its default options.
+
+    Raises:
+        ValueError: If no exported protocol has that name.
+    """
+    known = known_protocols()
+    if name not in known:
+        raise ValueError(unknown_name("protocol", name, known))
+    return known[name]()

@@ -1,0 +1,134 @@
+"""What every surrogate is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pdesurrogate.evaluation.entries import Frames
+from pdesurrogate.evaluation.protocols import Native, Projected, TransferProtocol
+from pdesurrogate.evaluation.schema import RunLabel
+from pdesurrogate.grids import Grid
+from pdesurrogate.rollout import repeat, rollout
+from pdesurrogate.solvers import Solver
+from pdesurrogate.transfer import prolong, restrict
+
+__all__ = ["CoarseSolver", "Persistence", "TruncationFloor"]
+
+
+@dataclass(frozen=True)
+class Persistence:
+    """Tomorrow is like today: the last given frame, for ever.
+
+    Args:
+        fields: What it predicts.
+        band_grid: The grid whose band its error is split by; it is trained on none.
+    """
+
+    fields: tuple[str, ...]
+    band_grid: Grid
+    is_forecast: bool = True
+
+    @property
+    def label(self) -> RunLabel:
+        """The baseline `persistence`."""
+        return RunLabel("persistence", "baseline", "persistence", flops=0.0)
+
+    def takes_part(self, protocol: TransferProtocol, resolution: int) -> bool:
+        """Everywhere, as `native`."""
+        return isinstance(protocol, Native)
+
+    def predict(
+        self, frames: Frames, protocol: TransferProtocol
+    ) -> Iterator[Float[Tensor, "batch channel y x"]]:
+        """The last given frame."""
+        return rollout(
+            lambda frame: frame, frames.select(self.fields).given[:, -1], frames.num_steps
+        )
+
+
+@dataclass(frozen=True)
+class TruncationFloor:
+    r"""The truth as far as the training grid resolves it, $Q R\, y$.
+
+    Not a forecast but a limit: no prediction that lives on the training grid has a smaller
+    out-of-band error than this.
+
+    Args:
+        fields: What it shows.
+        band_grid: The training grid.
+    """
+
+    fields: tuple[str, ...]
+    band_grid: Grid
+    is_forecast: bool = False
+
+    @property
+    def label(self) -> RunLabel:
+        """The baseline `truncation floor`, named by its grid."""
+        n = self.band_grid.resolution
+        return RunLabel(f"truncation floor {n}", "baseline", "truncation floor", n)
+
+    def takes_part(self, protocol: TransferProtocol, resolution: int) -> bool:
+        """On finer grids, as `projected`."""
+        return isinstance(protocol, Projected) and resolution > self.band_grid.resolution
+
+    def predict(
+        self, frames: Frames, protocol: TransferProtocol
+    ) -> Iterator[Float[Tensor, "batch channel y x"]]:
+        """The truncated truth."""
+        for frame in frames.select(self.fields).truth.unbind(1):
+            yield prolong(restrict(frame, frames.grid, self.band_grid), self.band_grid, frames.grid)
+
+
+@dataclass(frozen=True)
+class CoarseSolver:
+    """The equation itself, solved on the training grid from the restricted last given frame.
+
+    Args:
+        fields: What it predicts, among the fields that the equation observes.
+        prognostic_fields: What it starts from.
+        solver: The equation on the training grid.
+        steps_per_frame: Solver steps between frames.
+    """
+
+    fields: tuple[str, ...]
+    prognostic_fields: tuple[str, ...]
+    solver: Solver
+    steps_per_frame: int
+    is_forecast: bool = True
+
+    @property
+    def band_grid(self) -> Grid:
+        """The solver's grid."""
+        return self.solver.grid
+
+    @property
+    def label(self) -> RunLabel:
+        """The baseline `coarse solver`, named by its grid."""
+        n = self.band_grid.resolution
+        return RunLabel(f"coarse solver {n}", "baseline", "coarse solver", n)
+
+    def takes_part(self, protocol: TransferProtocol, resolution: int) -> bool:
+        """As `native` on its own grid, as `projected` on finer ones."""
+        own = self.band_grid.resolution
+        if resolution == own:
+            return isinstance(protocol, Native)
+        return isinstance(protocol, Projected) and resolution > own
+
+    def predict(
+        self, frames: Frames, protocol: TransferProtocol
+    ) -> Iterator[Float[Tensor, "batch channel y x"]]:
+        """Solve, and observe at every frame."""
+        coarse, fine = self.band_grid, frames.grid
+        last = restrict(frames.select(self.prognostic_fields).given[:, -1], fine, coarse)
+        start = dict(zip(self.prognostic_fields, last.unbind(1), strict=True))
+        step = repeat(self.solver.step, self.steps_per_frame)
+        for state in rollout(step, self.solver.initialise(start), frames.num_steps):
+            observed = self.solver.observe(state, coarse)
+            frame = torch.stack([observed[name] for name in self.fields], dim=1)
+            yield prolong(frame, coarse, fine)

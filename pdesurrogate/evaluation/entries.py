@@ -1,0 +1,122 @@
+"""What takes part in an evaluation: surrogates and baselines, seen in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from pdesurrogate.evaluation.protocols import Native, Setting, TransferProtocol
+from pdesurrogate.evaluation.schema import RunLabel
+from pdesurrogate.grids import Grid
+from pdesurrogate.rollout import rollout
+from pdesurrogate.surrogate import Surrogate
+
+__all__ = ["Entry", "Frames", "SurrogateEntry"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A batch of trajectories on one rung: what is given and what is to be predicted.
+
+    Args:
+        given: The frames that every entry may start from.
+        truth: The frames that follow.
+        fields: What the channels of both are.
+        grid: Where they are sampled.
+    """
+
+    given: Float[Tensor, "batch history channel y x"]
+    truth: Float[Tensor, "batch lead_time channel y x"]
+    fields: tuple[str, ...]
+    grid: Grid
+
+    @property
+    def num_steps(self) -> int:
+        """Frames to predict."""
+        return self.truth.shape[1]
+
+    def select(self, fields: tuple[str, ...]) -> Frames:
+        """The same frames with these fields as channels."""
+        channels = [self.fields.index(name) for name in fields]
+        return Frames(self.given[:, :, channels], self.truth[:, :, channels], fields, self.grid)
+
+
+@runtime_checkable
+class Entry(Protocol):
+    """One entry along `run`. Only the truncation floor looks at `Frames.truth`."""
+
+    @property
+    def label(self) -> RunLabel:
+        """What is known of it."""
+        ...
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What it predicts, in channel order."""
+        ...
+
+    @property
+    def band_grid(self) -> Grid:
+        """The grid whose band tells in-band from out-of-band errors."""
+        ...
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether it predicts without knowing the truth, so that its time and fields count."""
+        ...
+
+    def takes_part(self, protocol: TransferProtocol, resolution: int) -> bool:
+        """Whether it is run under this protocol at this resolution."""
+        ...
+
+    def predict(
+        self, frames: Frames, protocol: TransferProtocol
+    ) -> Iterator[Float[Tensor, "batch channel y x"]]:
+        """Predicted frames, `frames.num_steps` of them, one after the other."""
+        ...
+
+
+@dataclass(frozen=True)
+class SurrogateEntry:
+    """A surrogate, carried to the evaluation grid by a protocol.
+
+    On its training grid every protocol is the surrogate itself, and it is run once, as `native`.
+
+    Args:
+        surrogate: On the device of the evaluation.
+        label: What is known of it, with a name that is unique in the evaluation.
+    """
+
+    surrogate: Surrogate
+    label: RunLabel
+    is_forecast: bool = True
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The surrogate's fields."""
+        return self.surrogate.info.field_names
+
+    @property
+    def band_grid(self) -> Grid:
+        """The training grid."""
+        return self.surrogate.info.training_grid
+
+    def takes_part(self, protocol: TransferProtocol, resolution: int) -> bool:
+        """On the training grid as `native`, on finer ones under every protocol."""
+        trained = self.band_grid.resolution
+        return resolution > trained or (resolution == trained and isinstance(protocol, Native))
+
+    def predict(
+        self, frames: Frames, protocol: TransferProtocol
+    ) -> Iterator[Float[Tensor, "batch channel y x"]]:
+        """Roll out from the last `history` given frames."""
+        info = self.surrogate.info
+        setting = Setting(self.band_grid, frames.grid, info.fields, info.time_step)
+        step = protocol.carry(self.surrogate.step, setting)
+        start = frames.select(self.fields).given[:, -info.history :]
+        for window in rollout(step, start, frames.num_steps):
+            yield window[:, -1]

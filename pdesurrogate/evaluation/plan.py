@@ -1,0 +1,223 @@
+"""What an evaluation will do, and whether it can: every check of the user's wishes is here."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pdesurrogate.data import Ladder
+from pdesurrogate.evaluation.baselines import CoarseSolver, Persistence, TruncationFloor
+from pdesurrogate.evaluation.entries import Entry, SurrogateEntry
+from pdesurrogate.evaluation.protocols import Native, TransferProtocol, named
+from pdesurrogate.evaluation.schema import RunLabel
+from pdesurrogate.fields import Field
+from pdesurrogate.grids import Grid
+from pdesurrogate.surrogate import Surrogate, SurrogateInfo
+
+__all__ = ["Plan", "plan_evaluation"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who is evaluated, where, and on what.
+
+    Args:
+        entries: Surrogates first, then baselines.
+        protocols: `native` first: the trained grid is always a row.
+        native_everywhere: Whether `native` was asked for on finer grids, too.
+        resolutions: Rungs, ascending.
+        fields: What is scored.
+        loaded_fields: What is read: the scored fields and those that a solver starts from.
+        split: Which split of the dataset.
+        trajectories: Indices in the split of the trajectories, the first ones.
+        history: Frames given, the largest history of the surrogates.
+        num_steps: Frames predicted.
+    """
+
+    entries: tuple[Entry, ...]
+    protocols: tuple[TransferProtocol, ...]
+    native_everywhere: bool
+    resolutions: tuple[int, ...]
+    fields: tuple[Field, ...]
+    loaded_fields: tuple[str, ...]
+    split: str
+    trajectories: tuple[int, ...]
+    history: int
+    num_steps: int
+
+    def takes_part(self, entry: Entry, protocol: TransferProtocol, resolution: int) -> bool:
+        """Whether this combination is run."""
+        is_unwanted = (
+            isinstance(protocol, Native)
+            and not self.native_everywhere
+            and isinstance(entry, SurrogateEntry)
+            and resolution > entry.band_grid.resolution
+        )
+        return not is_unwanted and entry.takes_part(protocol, resolution)
+
+
+def plan_evaluation(
+    surrogates: Sequence[Surrogate | str | os.PathLike[str]],
+    data: Ladder,
+    resolutions: Sequence[int],
+    protocols: Sequence[TransferProtocol | str],
+    *,
+    split: str,
+    num_trajectories: int | None,
+    num_steps: int | None,
+    device: str,
+) -> Plan:
+    """Check everything that was asked for and lay out the evaluation; see `evaluate`."""
+    loaded = [_load(item) for item in surrogates]
+    infos = [surrogate.info for surrogate in loaded]
+    for info in infos:
+        _check_dataset(info, data)
+    rungs = _checked_resolutions(resolutions, infos, data)
+    fields = _scored_fields(infos, data)
+    history = max([info.history for info in infos], default=1)
+    chosen = tuple(named(item) if isinstance(item, str) else item for item in protocols)
+    is_native = [isinstance(protocol, Native) for protocol in chosen]
+    labels = _labels(infos, [None if isinstance(s, Surrogate) else Path(s) for s in surrogates])
+    entries = [
+        SurrogateEntry(surrogate.to(device), label)
+        for surrogate, label in zip(loaded, labels, strict=True)
+    ]
+    starting = set(fields) | set(data.prognostic_fields)
+    return Plan(
+        entries=(*entries, *_baselines(entries, tuple(fields), rungs, data, device)),
+        protocols=chosen if any(is_native) else (Native(), *chosen),
+        native_everywhere=any(is_native),
+        resolutions=rungs,
+        fields=tuple(fields.values()),
+        loaded_fields=tuple(name for name in data.fields if name in starting),
+        split=split,
+        trajectories=_trajectories(split, num_trajectories, data),
+        history=history,
+        num_steps=_at_most(
+            "num_steps",
+            num_steps,
+            data.num_frames - history,
+            f"{data.path} holds {data.num_frames} frames, the first {history} of them given",
+        ),
+    )
+
+
+def _load(item: Surrogate | str | os.PathLike[str]) -> Surrogate:
+    return item if isinstance(item, Surrogate) else Surrogate.load(item)
+
+
+def _check_dataset(info: SurrogateInfo, data: Ladder) -> None:
+    if info.dataset_sha256 != data.sha256:
+        raise ValueError(
+            f"{info.name} was trained on dataset {info.dataset} ({info.dataset_sha256[:12]}), "
+            f"not on {data.path}, which is {data.name} ({data.sha256[:12]})"
+        )
+
+
+def _checked_resolutions(
+    resolutions: Sequence[int], infos: Sequence[SurrogateInfo], data: Ladder
+) -> tuple[int, ...]:
+    if not resolutions:
+        raise ValueError("an evaluation needs at least one resolution")
+    for resolution in resolutions:
+        if resolution not in data.resolutions:
+            rungs = ", ".join(map(str, data.resolutions))
+            raise ValueError(
+                f"resolution {resolution} is not in {data.path}; its rungs are {rungs}"
+            )
+    trained = [info.training_grid.resolution for info in infos]
+    if trained and min(resolutions) < min(trained):
+        raise ValueError(
+            f"resolution {min(resolutions)} is below {min(trained)}, the coarsest grid that a "
+            "surrogate here was trained on"
+        )
+    return tuple(sorted(set(resolutions)))
+
+
+def _scored_fields(infos: Sequence[SurrogateInfo], data: Ladder) -> dict[str, Field]:
+    """Every field that a surrogate predicts, in the dataset's order; all without surrogates."""
+    predicted = {name for info in infos for name in info.field_names} or set(data.fields)
+    return {name: field for name, field in data.fields.items() if name in predicted}
+
+
+def _trajectories(split: str, wanted: int | None, data: Ladder) -> tuple[int, ...]:
+    """Indices of the first trajectories of the split."""
+    count = data.num_trajectories(split)
+    reason = f"the {split} split of {data.path} holds {count}"
+    count = _at_most("num_trajectories", wanted, count, reason)
+    return tuple(int(index) for index in data.reader(split).indices[:count])
+
+
+def _at_most(key: str, wanted: int | None, available: int, reason: str) -> int:
+    if available < 1:
+        raise ValueError(f"there is nothing to evaluate: {reason}")
+    if wanted is None:
+        return available
+    if not 1 <= wanted <= available:
+        raise ValueError(f"{key} must lie between 1 and {available}, got {wanted}: {reason}")
+    return wanted
+
+
+def _labels(infos: Sequence[SurrogateInfo], paths: Sequence[Path | None]) -> list[RunLabel]:
+    """Labels with unique names: told apart by seed, else by directory, else by number."""
+    names = [info.name for info in infos]
+    names = _told_apart(names, [f"seed {info.seed}" for info in infos])
+    names = _told_apart(names, ["" if path is None else path.name for path in paths])
+    names = _told_apart(names, [f"({i + 1})" for i in range(len(names))])
+    return [
+        RunLabel(
+            name=name,
+            kind="surrogate",
+            model=info.model,
+            training_resolution=info.training_grid.resolution,
+            seed=info.seed,
+            parameters=info.parameters,
+            flops=float(info.flops),
+            training_seconds=info.training_seconds,
+        )
+        for name, info in zip(names, infos, strict=True)
+    ]
+
+
+def _told_apart(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
+    """Add the suffixes where names occur more than once and the suffixes differ."""
+    count = Counter(names)
+    kinds = {name: {s for n, s in zip(names, suffixes, strict=True) if n == name} for name in count}
+    return [
+        f"{name} {suffix}".strip() if count[name] > 1 and len(kinds[name]) > 1 else name
+        for name, suffix in zip(names, suffixes, strict=True)
+    ]
+
+
+def _baselines(
+    entries: Sequence[SurrogateEntry],
+    fields: tuple[str, ...],
+    resolutions: tuple[int, ...],
+    data: Ladder,
+    device: str,
+) -> list[Entry]:
+    """Persistence, and a floor and a solver for every training grid."""
+    trained = sorted({entry.band_grid.resolution for entry in entries}) or [min(resolutions)]
+    grids = [data.grid(resolution) for resolution in trained]
+    solvers = [_coarse_solver(fields, grid, data, device) for grid in grids]
+    return [
+        Persistence(fields, data.grid(min(resolutions))),
+        *(TruncationFloor(fields, grid) for grid in grids),
+        *solvers,
+    ]
+
+
+def _coarse_solver(fields: tuple[str, ...], grid: Grid, data: Ladder, device: str) -> CoarseSolver:
+    """The equation on a coarse grid, at the Courant number of the reference simulation.
+
+    A coarser grid allows a longer step. To deny it to the solver would make a weak baseline.
+    """
+    reference_steps = round(data.time_step / data.solver_time_step)
+    coarsening = data.reference_resolution / grid.resolution
+    steps = max(1, math.ceil(reference_steps / coarsening))
+    solver = data.equation.discretise(grid, data.time_step / steps, device=device)
+    return CoarseSolver(fields, data.prognostic_fields, solver, steps)

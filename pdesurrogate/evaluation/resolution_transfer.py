@@ -1,0 +1,121 @@
+"""The walk over the ladder: every run, on every grid, under every protocol, and the baselines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import xarray as xr
+
+from pdesurrogate.data import Ladder
+from pdesurrogate.evaluation.plan import Plan, plan_evaluation
+from pdesurrogate.evaluation.progress import progress_display
+from pdesurrogate.evaluation.protocols import TransferProtocol
+from pdesurrogate.evaluation.provenance import library_versions, machine
+from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, empty_evaluation
+from pdesurrogate.evaluation.walk import Walk, complete_shells, spectrum_steps
+from pdesurrogate.surrogate import Surrogate
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    surrogates: Sequence[Surrogate | str | os.PathLike[str]],
+    data: Ladder,
+    resolutions: Sequence[int],
+    protocols: Sequence[TransferProtocol | str] = ("native", "projected"),
+    *,
+    split: str = "test",
+    num_trajectories: int | None = None,
+    num_steps: int | None = None,
+    example_trajectory: int = 0,
+    batch_size: int | None = None,
+    device: str = "cpu",
+    commands: Sequence[str] = (),
+) -> xr.DataTree:
+    """Roll every surrogate out on every grid and compare it with the truth and the baselines.
+
+    Each rollout starts from the first frames of a trajectory: as many as the surrogate with the
+    longest history needs, so that all are scored on the same frames at the same times. The grid
+    that a surrogate was trained on is always a row, under `native`; a surrogate is not run on
+    grids coarser than that.
+
+    Args:
+        surrogates: Surrogates, or directories of finished runs.
+        data: The dataset that they were trained on.
+        resolutions: Rungs to evaluate on.
+        protocols: Names of exported transfer protocols, or protocols of your own.
+        split: `train`, `valid` or `test`.
+        num_trajectories: How many trajectories, from the first; all by default.
+        num_steps: Frames to predict; as many as the dataset has by default.
+        example_trajectory: The trajectory whose fields are kept for pictures.
+        batch_size: Trajectories stepped at once; by default as many as fit in a quarter of a
+            gigabyte, at most 16.
+        device: Where to compute, `cpu` or `cuda`.
+        commands: Command lines that lead to this evaluation, for whoever wants to repeat it.
+
+    Returns:
+        The tree whose root holds the variables of `pdesurrogate.evaluation.schema`, nothing
+        averaged, and whose groups `example_<resolution>` hold fields.
+
+    Raises:
+        ValueError: If a surrogate was trained on another dataset, a resolution is not in the
+            dataset or below every training grid, a protocol is unknown, or a number is too large.
+        FileNotFoundError: If the directory of a run is absent or unfinished.
+    """
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    plan = plan_evaluation(
+        surrogates,
+        data,
+        resolutions,
+        protocols,
+        split=split,
+        num_trajectories=num_trajectories,
+        num_steps=num_steps,
+        device=device,
+    )
+    if example_trajectory not in plan.trajectories:
+        raise ValueError(f"example_trajectory {example_trajectory} is not among those evaluated")
+    root = _empty_root(plan, data)
+    root.attrs |= _attributes(plan, data, device, commands)
+    walk = Walk(plan, data, root, example_trajectory, batch_size, device)
+    with progress_display(walk.num_rollouts) as advance:
+        examples = {
+            f"/{EXAMPLE_PREFIX}{resolution}": walk.visit(resolution, advance)
+            for resolution in plan.resolutions
+        }
+    return xr.DataTree.from_dict({"/": root, **examples})
+
+
+def _empty_root(plan: Plan, data: Ladder) -> xr.Dataset:
+    lead_times = [data.time_step * (k + 1) for k in range(plan.num_steps)]
+    return empty_evaluation(
+        runs=[entry.label for entry in plan.entries],
+        protocols=[protocol.name for protocol in plan.protocols],
+        resolutions=plan.resolutions,
+        trajectories=plan.trajectories,
+        lead_times=lead_times,
+        fields=plan.fields,
+        wavenumbers=complete_shells(data.grid(plan.resolutions[-1])),
+        spectrum_lead_times=[lead_times[k] for k in spectrum_steps(plan.num_steps)],
+    )
+
+
+def _attributes(plan: Plan, data: Ladder, device: str, commands: Sequence[str]) -> dict[str, Any]:
+    return {
+        "title": f"Resolution transfer on {data.name}",
+        "dataset": data.name,
+        "dataset_path": str(data.path),
+        "dataset_sha256": data.sha256,
+        "split": plan.split,
+        "resolutions": list(plan.resolutions),
+        "history": plan.history,
+        "num_steps": plan.num_steps,
+        "time_units": "1",
+        "versions": json.dumps(library_versions()),
+        "machine": machine(device),
+        "commands": json.dumps(list(commands)),
+    }

@@ -1,0 +1,128 @@
+"""From one rollout to its numbers, frame by frame, so that no rollout is kept in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pdesurrogate.evaluation.entries import Entry, Frames
+from pdesurrogate.evaluation.protocols import TransferProtocol
+from pdesurrogate.grids import Grid
+from pdesurrogate.metrics import (
+    correlation,
+    in_band_error,
+    mean_square,
+    nrmse,
+    out_of_band_error,
+    power_spectrum,
+    spatial_mean,
+    vrmse,
+)
+
+__all__ = ["BLOW_UP_RATIO", "RolloutScores", "score_frame", "score_rollout"]
+
+BLOW_UP_RATIO = 10.0
+"""A rollout has blown up when the norm of a field exceeds the truth's largest this many times."""
+
+
+@dataclass(frozen=True)
+class RolloutScores:
+    """The numbers of one rollout of a batch of trajectories.
+
+    Args:
+        scores: Every variable of `SCORES`, over `(trajectory, lead_time, field)`.
+        blow_up: Whether the rollout has blown up, over `(trajectory, lead_time)`.
+        spectrum: Power per shell at the chosen steps, over `(trajectory, lead_time, field, shell)`.
+        example: Predicted frames of the batch's chosen trajectory, over `(lead_time, field, y, x)`.
+    """
+
+    scores: dict[str, Float[Tensor, "trajectory lead_time field"]]
+    blow_up: Bool[Tensor, "trajectory lead_time"]
+    spectrum: Float[Tensor, "trajectory spectrum_lead_time field shell"]
+    example: Float[Tensor, "lead_time field y x"] | None
+
+
+@torch.no_grad()
+def score_rollout(
+    entry: Entry,
+    protocol: TransferProtocol,
+    frames: Frames,
+    spectrum_steps: tuple[int, ...],
+    example: int | None = None,
+) -> RolloutScores:
+    """Roll out and compare every predicted frame with the truth, in double precision.
+
+    From its first non-finite value on, in whatever field, a trajectory is lost: its errors are
+    infinite, its correlation 0, its integrals and spectra infinite.
+
+    Args:
+        entry: What predicts.
+        protocol: How it is carried to the frames' grid.
+        frames: What is given and what is true.
+        spectrum_steps: Indices of the steps whose spectra are kept.
+        example: Which trajectory of the batch to keep the fields of; None for none.
+    """
+    truth = frames.select(entry.fields).truth
+    limit = _blow_up_limit(truth, frames.grid)
+    is_lost = torch.zeros(len(truth), dtype=torch.bool, device=truth.device)
+    has_blown_up = is_lost
+    per_step: list[dict[str, Tensor]] = []
+    blow_up, spectra, kept = [], [], []
+    for k, predicted in enumerate(entry.predict(frames, protocol)):
+        is_lost = is_lost | ~predicted.flatten(1).isfinite().all(dim=1)
+        p, y = predicted.double(), truth[:, k].double()
+        scores = score_frame(p, y, frames.grid, entry.band_grid)
+        for name, value in scores.items():
+            value[is_lost] = 0.0 if name == "correlation" else torch.inf
+        per_step.append(scores)
+        has_blown_up = has_blown_up | (scores["mean_square"] > limit).any(dim=1)
+        blow_up.append(has_blown_up)
+        if k in spectrum_steps:
+            spectrum = power_spectrum(p, frames.grid)
+            spectrum[is_lost] = torch.inf
+            spectra.append(spectrum)
+        if example is not None:
+            kept.append(predicted[example].float().cpu())
+    stacked = {name: torch.stack([s[name] for s in per_step], dim=1) for name in per_step[0]}
+    return RolloutScores(
+        stacked,
+        torch.stack(blow_up, dim=1),
+        torch.stack(spectra, dim=1),
+        torch.stack(kept) if kept else None,
+    )
+
+
+def score_frame(
+    prediction: Float[Tensor, "trajectory field y x"],
+    truth: Float[Tensor, "trajectory field y x"],
+    grid: Grid,
+    band_grid: Grid,
+) -> dict[str, Float[Tensor, "trajectory field"]]:
+    """Every variable of `SCORES` for one predicted frame."""
+    normalised = nrmse(prediction, truth, grid)
+    inside = in_band_error(prediction, truth, grid, band_grid)
+    outside = out_of_band_error(prediction, truth, grid, band_grid)
+    return {
+        "nrmse": normalised,
+        "vrmse": vrmse(prediction, truth, grid),
+        "r_mse": normalised**2,
+        "correlation": correlation(prediction, truth, grid),
+        "in_band_error": inside,
+        "out_of_band_error": outside,
+        "total_error": torch.hypot(inside, outside),
+        "spatial_mean": spatial_mean(prediction, grid),
+        "mean_square": mean_square(prediction, grid),
+    }
+
+
+def _blow_up_limit(
+    truth: Float[Tensor, "trajectory time field y x"], grid: Grid
+) -> Float[Tensor, "trajectory field"]:
+    """The mean square that no sane rollout exceeds; none for a field that vanishes throughout."""
+    largest = torch.stack([mean_square(frame.double(), grid) for frame in truth.unbind(1)]).amax(
+        dim=0
+    )
+    return torch.where(largest > 0, BLOW_UP_RATIO**2 * largest, torch.finfo(largest.dtype).max)

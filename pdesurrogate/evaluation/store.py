@@ -1,0 +1,69 @@
+"""Evaluations as files: netCDF-4, the root group readable by plain `xarray.open_dataset`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from pdesurrogate.evaluation.schema import CONVENTIONS, SCORES
+from pdesurrogate.files import write_atomically
+
+__all__ = ["open_evaluation", "write_evaluation"]
+
+
+def write_evaluation(evaluation: xr.DataTree, path: str | os.PathLike[str]) -> None:
+    """Write an evaluation; the file appears under its name only when it is complete.
+
+    Args:
+        evaluation: What `evaluate` returned.
+        path: The file, replaced if it exists. Its directory is created.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    compressed = {"zlib": True, "complevel": 1, "shuffle": True}
+    encoding: dict[str, Any] = {
+        node.path: {
+            name: compressed for name, v in node.data_vars.items() if v.dtype.kind == "f" and v.ndim
+        }
+        for node in evaluation.subtree
+    }
+    write_atomically(
+        path,
+        lambda file: evaluation.to_netcdf(
+            file.name,
+            engine="netcdf4",
+            format="NETCDF4",
+            encoding=encoding,
+            write_inherited_coords=True,
+        ),
+    )
+
+
+def open_evaluation(path: str | os.PathLike[str]) -> xr.DataTree:
+    """Open an evaluation file lazily; use it as a context manager, or close it.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not an evaluation.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no evaluation file {path}")
+    try:
+        evaluation = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is not an evaluation: it is no netCDF-4 file") from error
+    missing = [score.name for score in SCORES if score.name not in evaluation.data_vars]
+    if missing or evaluation.attrs.get("Conventions") != CONVENTIONS:
+        evaluation.close()
+        raise ValueError(
+            f"{path} is not an evaluation: "
+            + (f"it lacks {missing[0]!r}" if missing else f"it does not follow {CONVENTIONS}")
+        )
+    return evaluation

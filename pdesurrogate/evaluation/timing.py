@@ -1,0 +1,39 @@
+"""How long a step takes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import torch
+
+from pdesurrogate.evaluation.entries import Entry, Frames
+from pdesurrogate.evaluation.protocols import TransferProtocol
+
+__all__ = ["seconds_per_step"]
+
+TIMED_STEPS = 7
+
+
+@torch.no_grad()
+def seconds_per_step(entry: Entry, protocol: TransferProtocol, frames: Frames) -> float:
+    """Median wall time of one frame of one trajectory.
+
+    The first step is not counted, since it warms caches up, nor is what precedes it.
+
+    Args:
+        entry: What predicts.
+        protocol: How it is carried to the frames' grid.
+        frames: Any frames; only the first trajectory is used.
+    """
+    truth = frames.truth[:1, :1].expand(-1, TIMED_STEPS + 1, -1, -1, -1)
+    single = Frames(frames.given[:1], truth, frames.fields, frames.grid)
+    durations = []
+    started = 0.0
+    for _ in entry.predict(single, protocol):
+        if frames.given.is_cuda:
+            torch.cuda.synchronize(frames.given.device)
+        now = time.perf_counter()
+        durations.append(now - started)
+        started = now
+    return statistics.median(durations[1:])

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pdesurrogate.data import Ladder
+from pdesurrogate.evaluation import evaluate
+from tests.evaluation.fakes import fake_surrogate, keep
+
+
+def test_same_names_are_told_apart(ladder: Ladder) -> None:
+    same = [fake_surrogate(ladder, keep) for _ in range(2)]
+    names = evaluate(same, ladder, [16], num_steps=1).run.values
+    assert list(names[:2]) == ["fake (1)", "fake (2)"]
+    seeds = [fake_surrogate(ladder, keep, seed=seed) for seed in (3, 4)]
+    names = evaluate([*seeds, fake_surrogate(ladder, keep, name="other")], ladder, [16]).run.values
+    assert list(names[:3]) == ["fake seed 3", "fake seed 4", "other"]
+
+
+def test_a_run_trained_finer_is_left_out_on_coarser_grids(ladder: Ladder) -> None:
+    runs = [
+        fake_surrogate(ladder, keep, name="coarse"),
+        fake_surrogate(ladder, keep, name="fine", resolution=32),
+    ]
+    root = evaluate(runs, ladder, [16, 32], num_steps=1).to_dataset()
+    ours = root.nrmse.sel(run="fine", field="vorticity").isel(trajectory=0, lead_time=0)
+    assert np.isnan(ours.sel(resolution=16)).all()
+    assert not np.isnan(ours.sel(resolution=32, protocol="native"))
+    assert {"truncation floor 16", "coarse solver 32"} <= set(root.run.values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"resolutions": [16, 48]}, r"resolution 48 is not in .*; its rungs are 16, 24, 32"),
+        ({"resolutions": []}, "at least one resolution"),
+        (
+            {"protocols": ["projekted"]},
+            "unknown protocol 'projekted' .*known are native, projected",
+        ),
+        ({"num_steps": 7}, "num_steps must lie between 1 and 6, got 7: .* holds 7 frames"),
+        ({"num_trajectories": 0}, "num_trajectories must lie between 1 and 5, got 0"),
+        ({"split": "tests"}, "unknown split 'tests'"),
+        ({"example_trajectory": 5}, "example_trajectory 5 is not among"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_wrong_wishes_are_refused(
+    ladder: Ladder, changes: dict[str, object], sentence: str
+) -> None:
+    wishes: dict[str, object] = {"resolutions": [16, 32], **changes}
+    with pytest.raises(ValueError, match=sentence):
+        evaluate([fake_surrogate(ladder, keep)], ladder, **wishes)  # type: ignore[arg-type]
+
+
+def test_wrong_runs_are_refused(ladder: Ladder, tmp_path: Path) -> None:
+    foreign = fake_surrogate(ladder, keep, dataset="another flow", dataset_sha256="0" * 64)
+    with pytest.raises(ValueError, match=r"fake was trained on dataset another flow .*, not on"):
+        evaluate([foreign], ladder, [16])
+    fine = fake_surrogate(ladder, keep, resolution=24)
+    with pytest.raises(ValueError, match="resolution 16 is below 24"):
+        evaluate([fine], ladder, [16, 24])
+    with pytest.raises(FileNotFoundError, match="absent"):
+        evaluate([tmp_path / "absent"], ladder, [16])

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from pdesurrogate.evaluation import protocols
+from pdesurrogate.evaluation.protocols import Native, Projected, Setting, known_protocols, named
+from pdesurrogate.fields import Field
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.metrics import in_band_error, out_of_band_error
+from pdesurrogate.transfer import prolong, restrict
+
+FINE, COARSE = PeriodicBox((24, 24)), PeriodicBox((12, 12))
+SETTING = Setting(COARSE, FINE, (Field("vorticity", "1", "vorticity"),), 0.5)
+
+
+def window(history: int = 3) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, history, 1, 24, 24, generator=generator, dtype=torch.float64)
+
+
+def doubling(given: Tensor) -> Tensor:
+    return torch.cat([given[:, 1:], 2 * given[:, -1:]], dim=1)
+
+
+@pytest.mark.parametrize("name", sorted(known_protocols()))
+def test_every_protocol_drops_the_oldest_frame_and_joins_a_new_one(name: str) -> None:
+    given = window()
+    after = named(name).carry(doubling, SETTING)(given)
+    assert after.shape == given.shape
+    torch.testing.assert_close(after[:, :-1], given[:, 1:])
+
+
+@pytest.mark.parametrize("name", sorted(known_protocols()))
+def test_every_protocol_says_in_a_line_what_it_does(name: str) -> None:
+    assert (type(named(name)).__doc__ or "").partition("\n")[0].endswith(".")
+    assert type(named(name)).__name__ in protocols.__all__
+
+
+def test_native_is_the_step_itself() -> None:
+    torch.testing.assert_close(Native().carry(doubling, SETTING)(window()), doubling(window()))
+
+
+def test_projected_steps_on_the_training_grid() -> None:
+    seen = []
+
+    def step(given: Tensor) -> Tensor:
+        seen.append(given)
+        return doubling(given)
+
+    given = window()
+    predicted = Projected().carry(step, SETTING)(given)[:, -1]
+    torch.testing.assert_close(seen[0], restrict(given, FINE, COARSE))
+    expected = 2 * prolong(restrict(given[:, -1], FINE, COARSE), COARSE, FINE)
+    torch.testing.assert_close(predicted, expected)
+
+
+def test_projected_with_a_perfect_step_has_exactly_the_truncation_floor() -> None:
+    truth = window(history=2)
+
+    def perfect(given: Tensor) -> Tensor:
+        return restrict(truth[:, -1:], FINE, COARSE)
+
+    predicted = Projected().carry(perfect, SETTING)(truth[:, :1])[:, -1]
+    after = truth[:, -1]
+    floor = prolong(restrict(after, FINE, COARSE), COARSE, FINE)
+    assert (in_band_error(predicted, after, FINE, COARSE) < 1e-12).all()
+    torch.testing.assert_close(
+        out_of_band_error(predicted, after, FINE, COARSE),
+        out_of_band_error(floor, after, FINE, COARSE),
+    )
+
+
+def test_projected_rollout_never_leaves_the_coarse_space() -> None:
+    """Carrying a linear coarse step twice is prolonging two coarse steps."""
+    step = Projected().carry(doubling, SETTING)
+    given = window(history=1)
+    twice = step(step(given))[:, -1]
+    coarse = restrict(given, FINE, COARSE)
+    expected = prolong(doubling(doubling(coarse))[:, -1], COARSE, FINE)
+    torch.testing.assert_close(twice, expected)
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"unknown protocol 'natve'.*'native'"):
+        named("natve")
+
+
+def test_names_are_the_classes_in_lower_case() -> None:
+    assert known_protocols() == {"native": Native, "projected": Projected}

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pdesurrogate.evaluation.entries import Frames
+from pdesurrogate.evaluation.protocols import Native
+from pdesurrogate.evaluation.schema import SCORES
+from pdesurrogate.evaluation.scoring import RolloutScores, score_frame, score_rollout
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.metrics import power_spectrum
+from tests.evaluation.fakes import FakeEntry
+
+GRID, BAND = PeriodicBox((8, 8)), PeriodicBox((4, 4))
+ERRORS = [score.name for score in SCORES if "error" in score.name or "mse" in score.name]
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def score(predicted: Tensor, truth: Tensor, example: int | None = None) -> RolloutScores:
+    """Score `(trajectory, time, field, y, x)` predictions of two fields."""
+    fields = ("first", "second")
+    frames = Frames(truth[:, :1], truth, fields, GRID)
+    entry = FakeEntry(list(predicted.unbind(1)), fields, BAND)
+    return score_rollout(entry, Native(), frames, (0, 2), example)
+
+
+def test_every_score_of_the_schema_is_computed() -> None:
+    scores = score_frame(noise(3, 2).double(), noise(3, 2, seed=1).double(), GRID, BAND)
+    assert set(scores) == {score.name for score in SCORES}
+    assert all(value.shape == (3, 2) for value in scores.values())
+
+
+def test_frames_are_compared_one_by_one() -> None:
+    truth = noise(2, 3, 2)
+    factors = torch.tensor([1.5, 2.0, 3.0])[:, None, None, None]
+    result = score(factors * truth, truth)
+    for k, error in enumerate((0.5, 1.0, 2.0)):
+        np.testing.assert_allclose(result.scores["nrmse"][:, k], error, rtol=1e-6)
+        np.testing.assert_allclose(result.scores["r_mse"][:, k], error**2, rtol=1e-6)
+    assert not result.blow_up.any()
+    torch.testing.assert_close(
+        result.spectrum[:, 1], power_spectrum(3 * truth[:, 2].double(), GRID)
+    )
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_broken_trajectory_has_infinite_errors_from_then_on(value: float) -> None:
+    truth = noise(2, 3, 2)
+    predicted = 1.1 * truth
+    predicted[0, 1, 1, 3, 3] = value  # one point of one field of one trajectory, only at one time
+    result = score(predicted, truth)
+    for name in ERRORS:
+        assert (result.scores[name][0, 1:] == torch.inf).all()
+        assert result.scores[name][0, 0].isfinite().all()
+        assert result.scores[name][1].isfinite().all()
+    assert (result.scores["correlation"][0, 1:] == 0).all()
+    assert (result.spectrum[0, 1] == torch.inf).all()
+    assert result.blow_up.tolist() == [[False, True, True], [False, False, False]]
+
+
+def test_a_rollout_blows_up_at_ten_times_the_truth_and_stays_so() -> None:
+    truth = noise(1, 1, 2).expand(2, 3, 2, 8, 8)
+    factors = torch.tensor([[9.9, 10.1, 1.0], [9.9, 9.9, 9.9]])[..., None, None, None]
+    predicted = factors * truth
+    assert score(predicted, truth).blow_up.tolist() == [[False, True, True], [False] * 3]
+    predicted[0, :, 1] = truth[0, :, 1]  # one field is enough
+    assert score(predicted, truth).blow_up.tolist() == [[False, True, True], [False] * 3]
+
+
+def test_a_field_that_vanishes_can_only_blow_up_by_not_being_finite() -> None:
+    truth = noise(1, 3, 2)
+    truth[:, :, 1] = 0
+    predicted = truth + 1e-6
+    assert not score(predicted, truth).blow_up.any()
+
+
+def test_huge_values_do_not_overflow() -> None:
+    truth = noise(1, 3, 2)
+    result = score(truth + 1e30, truth)
+    assert result.scores["r_mse"].isfinite().all()
+    assert result.blow_up.all()
+
+
+def test_the_example_is_the_trajectory_asked_for() -> None:
+    predicted, truth = noise(2, 3, 2), noise(2, 3, 2, seed=1)
+    example = score(predicted, truth, example=1).example
+    assert example is not None
+    torch.testing.assert_close(example, predicted[1])
+    assert score(predicted, truth).example is None

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from pdesurrogate.evaluation import open_evaluation, write_evaluation
+
+
+def test_file_round_trip(table: xr.DataTree, tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "evaluation.nc"
+    write_evaluation(table, path)
+    assert [p.name for p in path.parent.iterdir()] == ["evaluation.nc"]
+    with xr.open_dataset(path) as root:
+        xr.testing.assert_identical(root.drop_attrs(), table.to_dataset().drop_attrs())
+        for variable in root.variables.values():
+            assert variable.attrs["long_name"]
+    with open_evaluation(path) as again:
+        for name in ("/", "/example_16", "/example_32"):
+            ours, theirs = table[name].to_dataset(), again[name].to_dataset()
+            xr.testing.assert_identical(theirs.drop_attrs(), ours.drop_attrs())
+
+
+def test_other_files_are_no_evaluations(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no evaluation file"):
+        open_evaluation(tmp_path / "absent.nc")
+    text = tmp_path / "text.nc"
+    text.write_text("not netCDF")
+    with pytest.raises(ValueError, match="is no netCDF-4 file"):
+        open_evaluation(text)
+    foreign = tmp_path / "foreign.nc"
+    xr.Dataset({"a": 1}).to_netcdf(foreign)
+    with pytest.raises(ValueError, match="it lacks 'nrmse'"):
+        open_evaluation(foreign)
