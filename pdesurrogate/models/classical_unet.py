@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,11 @@ class ClassicalUNet(UNetSpec):
 
     Ronneberger's network with GELU, padding that follows the grid instead of cropping, and a final
     3 x 3 convolution. The first encoder operator lifts the input; its maximum pooling is not a
-    projection onto a linear space, which sets it apart from the other U-Nets here.
+    projection onto a linear space, which sets it apart from the other U-Nets here. Its transposed
+    convolution treats the four points of a cell differently, so a constant need not stay one.
+
+    Weights start with variance `2 / n` for `n` inputs to a value. Without normalisation, and with
+    no residual path to carry it, the signal would else fade away on its way to the coarse levels.
 
     Args:
         width: Channels at the finest level; doubled at each coarser one.
@@ -32,6 +37,7 @@ class ClassicalUNet(UNetSpec):
     References:
         Ronneberger et al. (2015), *U-Net: Convolutional Networks for Biomedical Image
         Segmentation*.
+        He et al. (2015), *Delving Deep into Rectifiers*, §2.2.
     """
 
     def build(self, in_channels: int, out_channels: int, grid: Grid) -> UNet:
@@ -44,13 +50,14 @@ class ClassicalUNet(UNetSpec):
         style = ConvStyle(grid.padding, self.norm)
         channels, levels = self.channels, range(1, self.levels + 1)
         inputs = (*channels[1:], in_channels)  # a level receives what the finer one encodes
-        return UNet(
+        network = UNet(
             encoders=[PlainBlock(inputs[i], channels[i], style) for i in levels],
             projections=[nn.MaxPool2d(2) for _ in levels],
             bottleneck=PlainBlock(inputs[0], channels[0], style),
             decoders=[_ConcatenatingDecoder(channels[i - 1], channels[i], style) for i in levels],
             head=style.convolution(self.width, out_channels),
         )
+        return network.apply(_keep_variance)
 
 
 class _ConcatenatingDecoder(Decoder):
@@ -63,7 +70,17 @@ class _ConcatenatingDecoder(Decoder):
 
     def forward(
         self,
-        coarse: Float[Tensor, "batch c_coarse y//2 x//2"],
+        coarse: Float[Tensor, "batch c_coarse y_coarse x_coarse"],
         skip: Float[Tensor, "batch c_skip y x"],
     ) -> Float[Tensor, "batch c_out y x"]:
         return self.block(torch.cat([skip, self.upsampling(coarse)], dim=1))
+
+
+def _keep_variance(part: nn.Module) -> None:
+    """Draw the weights of a convolution so that its output varies about as much as its input."""
+    if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+        # The transposed convolution's stride equals its size: one tap of the kernel a value.
+        taps = 1 if isinstance(part, nn.ConvTranspose2d) else math.prod(part.kernel_size)
+        nn.init.normal_(part.weight, std=math.sqrt(2 / (taps * part.in_channels)))
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)

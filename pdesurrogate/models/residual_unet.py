@@ -92,7 +92,7 @@ class ResidualDecoder(Decoder):
 
     def forward(
         self,
-        coarse: Float[Tensor, "batch c_coarse y//2 x//2"],
+        coarse: Float[Tensor, "batch c_coarse y_coarse x_coarse"],
         skip: Float[Tensor, "batch c_skip y x"],
     ) -> Float[Tensor, "batch c_out y x"]:
         """Decode `coarse`, preconditioned on `skip`."""

@@ -17,7 +17,7 @@ class Decoder(nn.Module, ABC):
     @abstractmethod
     def forward(
         self,
-        coarse: Float[Tensor, "batch c_coarse y//2 x//2"],
+        coarse: Float[Tensor, "batch c_coarse y_coarse x_coarse"],
         skip: Float[Tensor, "batch c_skip y x"],
     ) -> Float[Tensor, "batch c_out y x"]:
         """The element of `W_i` that belongs to `coarse` in `W_{i-1}` and `skip` in `V_i`."""
@@ -92,6 +92,8 @@ class UNet(nn.Module):
 
     def level(self, i: int) -> UNet:
         """The operator `U_i` as a network of its own, from `V_i` to `W_i`; shares the weights.
+
+        It takes what the projection of the next finer level hands down, before $E_i$.
 
         Args:
             i: 0 for the bottleneck, `num_levels` for all but lift and head.

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pdesurrogate.models.blocks import (
+    BoundaryConv2d,
+    ChannelTiling,
+    ConvStyle,
+    FullyResidualBlock,
+    PlainBlock,
+    ResidualBlock,
+)
+
+PERIODIC = ("circular", "circular")
+CLOSED = ("replicate", "replicate")
+NUMPY_MODES = {"circular": "wrap", "replicate": "edge"}
+
+
+def convolved_by_hand(v: np.ndarray, convolution: nn.Conv2d, edges: tuple[str, str]) -> np.ndarray:
+    kernel, bias = convolution.weight.detach().numpy(), convolution.bias.detach().numpy()
+    ny, nx = v.shape[-2:]
+    v = np.pad(v, ((0, 0), (1, 1), (0, 0)), mode=NUMPY_MODES[edges[0]])
+    v = np.pad(v, ((0, 0), (0, 0), (1, 1)), mode=NUMPY_MODES[edges[1]])
+    out = np.zeros((len(kernel), ny, nx))
+    for a in range(3):
+        for b in range(3):
+            out += np.einsum("oi,iyx->oyx", kernel[:, :, a, b], v[:, a : a + ny, b : b + nx])
+    return out + bias[:, None, None]
+
+
+@pytest.mark.parametrize(
+    "edges", [PERIODIC, CLOSED, ("replicate", "circular"), ("circular", "replicate")]
+)
+def test_convolution_continues_the_field_as_the_grid_says(edges: tuple[str, str]) -> None:
+    torch.manual_seed(0)
+    convolution = BoundaryConv2d(2, 3, edges)
+    v = torch.randn(1, 2, 5, 6)
+    expected = convolved_by_hand(v[0].numpy(), convolution, edges)
+    np.testing.assert_allclose(convolution(v)[0].detach(), expected, atol=1e-6)
+
+
+def test_edges_matter_only_within_reach_of_the_kernel() -> None:
+    torch.manual_seed(0)
+    periodic, closed = BoundaryConv2d(1, 1, PERIODIC), BoundaryConv2d(1, 1, CLOSED)
+    closed.load_state_dict(periodic.state_dict())
+    v = torch.randn(1, 1, 8, 8)
+    difference = (periodic(v) - closed(v)).abs()
+    assert difference[..., 1:-1, 1:-1].max() == 0
+    assert (difference[..., 0, :] > 0).all()
+    assert (difference[..., :, -1] > 0).all()
+
+
+def test_weights_are_named_alike_for_every_kind_of_edge() -> None:
+    names = {
+        tuple(BoundaryConv2d(2, 3, edges).state_dict())
+        for edges in (PERIODIC, CLOSED, ("replicate", "circular"))
+    }
+    assert names == {("weight", "bias")}
+
+
+def test_blocks_connect_their_two_convolutions_differently() -> None:
+    torch.manual_seed(0)
+    style = ConvStyle(PERIODIC, "none")
+    plain, residual = PlainBlock(4, 4, style), ResidualBlock(4, 4, style)
+    full = FullyResidualBlock(4, style)
+    residual.load_state_dict(plain.state_dict())
+    full.residual.load_state_dict(plain.state_dict())
+    v = torch.randn(2, 4, 8, 8)
+    first = torch.nn.functional.gelu(plain.conv1(v))
+    second = torch.nn.functional.gelu(plain.conv2(first))
+    torch.testing.assert_close(plain(v), second)
+    torch.testing.assert_close(residual(v), first + second)
+    torch.testing.assert_close(full(v), v + second)
+
+
+def test_group_normalisation_has_one_group() -> None:
+    torch.manual_seed(0)
+    block = PlainBlock(3, 4, ConvStyle(PERIODIC, "group"))
+    v = 5 + 3 * torch.randn(2, 3, 8, 8)
+    w = block.norm1(block.conv1(v))
+    torch.testing.assert_close(w.mean((1, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(w.std((1, 2, 3), correction=0), torch.ones(2), atol=1e-3, rtol=0)
+
+
+def test_tiling_repeats_channels_in_turn() -> None:
+    v = torch.arange(3.0).reshape(1, 3, 1, 1).expand(1, 3, 2, 2)
+    assert ChannelTiling(7)(v)[0, :, 0, 0].tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert ChannelTiling(3)(v) is v

@@ -1,0 +1,87 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.models import FNO, MultiResNet, count_flops, count_parameters
+from pdesurrogate.models.blocks import BoundaryConv2d
+
+GRID = PeriodicBox((8, 16))
+POINTS = 8 * 16
+
+
+class Transforms(nn.Module):
+    def forward(self, v: Tensor) -> Tensor:
+        return torch.fft.irfft2(torch.fft.rfft2(v), s=v.shape[-2:])
+
+
+class ComplexTransform(nn.Module):
+    def forward(self, v: Tensor) -> Tensor:
+        return torch.fft.fft(v + 0j, dim=-1)
+
+
+class ComplexProduct(nn.Module):
+    def forward(self, v: Tensor) -> Tensor:
+        return (v + 0j) @ (v + 0j).mT
+
+
+def test_complex_parameters_count_twice() -> None:
+    module = nn.Linear(3, 2)
+    assert count_parameters(module) == 8
+    module.weight = nn.Parameter(torch.zeros(2, 3, dtype=torch.complex64))
+    assert count_parameters(module) == 14
+
+
+def test_frozen_parameters_do_not_count() -> None:
+    module = nn.Linear(3, 2)
+    module.bias.requires_grad_(False)
+    assert count_parameters(module) == 6
+
+
+@pytest.mark.parametrize("edges", [("circular", "circular"), ("replicate", "circular")])
+def test_convolution(edges: tuple[str, str]) -> None:
+    assert count_flops(BoundaryConv2d(3, 5, edges), 3, GRID) == 2 * 9 * 3 * 5 * POINTS
+
+
+def test_transposed_convolution() -> None:
+    upsampling = nn.ConvTranspose2d(4, 2, kernel_size=2, stride=2)
+    assert count_flops(upsampling, 4, GRID) == 2 * 4 * 4 * 2 * POINTS
+
+
+def test_real_transforms_cost_half_of_complex_ones() -> None:
+    assert count_flops(Transforms(), 3, GRID) == 3 * 5 * POINTS * math.log2(POINTS)
+    assert count_flops(ComplexTransform(), 3, GRID) == 3 * 5 * POINTS * math.log2(16)
+
+
+def test_complex_product_costs_four_real_ones() -> None:
+    assert count_flops(ComplexProduct(), 3, GRID) == 3 * 8 * 8 * 8 * 16
+    assert count_flops(nn.Linear(16, 4, bias=False), 3, GRID) == 2 * 3 * 8 * 16 * 4
+
+
+def test_fourier_layer() -> None:
+    modes, width = 3, 4
+    network = FNO(modes=modes, width=width).build(1, 1, GRID)
+    layer = network.operator.fno_blocks.convs[0]
+    transforms = 5 * width * POINTS * math.log2(POINTS)
+    contraction = 8 * width**2 * (2 * modes + 1) * (modes + 1)
+    assert count_flops(layer, width, GRID) == round(transforms + contraction)
+
+
+def test_flops_of_a_convolutional_network_grow_with_the_points() -> None:
+    network = MultiResNet(width=4, levels=2).build(2, 1, GRID)
+    assert count_flops(network, 2, PeriodicBox((16, 32))) == 4 * count_flops(network, 2, GRID)
+
+
+def test_counting_leaves_no_trace() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1), nn.Dropout())
+    network[2].eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    count_flops(network, 2, GRID)
+    assert [part.training for part in network] == [True, True, False]
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_double_precision_networks_are_counted() -> None:
+    assert count_flops(nn.Conv2d(2, 2, 1).double(), 2, GRID) == 2 * 2 * 2 * POINTS

@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.models import MultiResNet, ResidualUNet, count_parameters
+from tests.models.paper import CHANNELS, GRID, SIZE
+from tests.models.restatement import average, convolve, decode, residual_block
+
+
+@pytest.mark.parametrize(
+    ("problem", "extra_blocks", "published"),
+    [
+        ("navier_stokes", 0, 15_719_811),
+        ("shallow_water", 0, 15_716_355),
+        ("navier_stokes", 3, 34_537_731),
+        ("shallow_water", 3, 34_534_275),
+    ],
+)
+def test_papers_parameter_count(problem: str, extra_blocks: int, published: int) -> None:
+    spec = MultiResNet(**SIZE, extra_decoder_blocks=extra_blocks)
+    assert count_parameters(spec.build(*CHANNELS[problem], GRID)) == published
+
+
+@pytest.mark.parametrize("norm", ["none", "group"])
+@pytest.mark.parametrize("extra_blocks", [0, 2])
+def test_network_is_its_formula(norm: str, extra_blocks: int) -> None:
+    torch.manual_seed(0)
+    spec = MultiResNet(width=4, levels=2, norm=norm, extra_decoder_blocks=extra_blocks)
+    network = spec.build(2, 3, PeriodicBox((8, 8)))
+    w, v = network.state_dict(), torch.randn(2, 2, 8, 12)
+
+    fine = residual_block(w, "lift", v)
+    middle = torch.cat([average(fine)] * 2, 1)
+    out = torch.cat([average(middle)] * 2, 1)
+    out = decode(w, "decoders.0", out, middle, extra_blocks)
+    out = decode(w, "decoders.1", out, fine, extra_blocks)
+    torch.testing.assert_close(network(v), convolve(w, "head", out), atol=1e-5, rtol=1e-5)
+
+
+def test_encoder_learns_nothing() -> None:
+    network = MultiResNet(width=4, levels=3).build(2, 1, PeriodicBox((16, 16)))
+    parts = (network.encoders, network.projections, network.bottleneck)
+    assert sum(count_parameters(part) for part in parts) == 0
+
+
+def test_every_level_sees_the_averaged_lift() -> None:
+    torch.manual_seed(0)
+    network = MultiResNet(width=4, levels=3).build(2, 1, PeriodicBox((16, 16)))
+    seen = []
+    network.bottleneck.register_forward_hook(lambda _part, _given, out: seen.append(out))
+    v = torch.randn(1, 2, 16, 16)
+    network(v)
+    cells = network.lift(v).reshape(1, 4, 2, 8, 2, 8).mean((3, 5))
+    torch.testing.assert_close(seen[0], cells.repeat(1, 8, 1, 1))
+
+
+def test_three_extra_blocks_give_back_what_the_encoder_saves() -> None:
+    saved = ResidualUNet(**SIZE).build(12, 3, GRID)
+    spent = MultiResNet(**SIZE, extra_decoder_blocks=3).build(12, 3, GRID)
+    assert count_parameters(spent) == pytest.approx(count_parameters(saved), rel=1e-3)
