@@ -1,0 +1,272 @@
+"""What the numbers say, in plain words; a sentence stands only where they support it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pdesurrogate.report.estimates import Estimate, estimate, estimate_difference, estimate_ratio
+from pdesurrogate.report.methods import Method, Series, Study
+from pdesurrogate.report.numbers import duration, list_in_words, significant, times
+from pdesurrogate.report.tables import FIRST, LAST, transfer_gap
+
+__all__ = ["Finding", "findings", "headline"]
+
+_KEEPS = 1.05
+"""A ratio of errors up to which a grid counts as no worse than the training grid."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A lead and the sentences that follow it."""
+
+    lead: str
+    text: str
+
+
+def headline(study: Study, field: str) -> str:
+    """The page's first sentence: what becomes of the models at the finest grid."""
+    finest = study.resolutions[-1]
+    native = _native_ratios(study, finest, field, FIRST)
+    carried = _carried_gaps(study, finest, field)
+    if not native and not carried:
+        return _headline_of_one_grid(study, field)
+    where = _where(study, finest)
+    parts = []
+    if native:
+        parts.append(_native_clause(native))
+    if carried:
+        parts.append(_carried_clause(carried))
+    joined = "; ".join(parts)
+    return f"{where}, {joined}."
+
+
+def findings(study: Study, field: str) -> list[Finding]:
+    """What else a reader should know before the tables, most important first."""
+    finest = study.resolutions[-1]
+    found = [
+        _native_finding(study, finest, field),
+        _carried_finding(study, finest, field),
+        _best_finding(study, finest, field),
+        _baseline_finding(study, finest, field),
+        _blow_up_finding(study),
+    ]
+    return [finding for finding in found if finding is not None]
+
+
+def _where(study: Study, resolution: int) -> str:
+    trained = {m.training_resolution for m in study.models if m.training_resolution}
+    if len(trained) == 1:
+        return f"At {resolution / trained.pop():g} times the training grid"
+    return f"At {resolution} × {resolution}"
+
+
+def _native_ratios(study: Study, resolution: int, field: str, step: int) -> dict[Method, Estimate]:
+    """Total error at a resolution over that at the training grid, per model used as it is."""
+    ratios = {}
+    for method in study.models:
+        n0, native = study.trained_grid(method), Series(method, "native")
+        if n0 is None or n0 >= resolution or not study.was_run(native, resolution):
+            continue
+        here = study.scores("total_error", native, resolution, field)[..., step]
+        home = study.scores("total_error", native, n0, field)[..., step]
+        ratios[method] = estimate_ratio(here, home)
+    return {m: ratio for m, ratio in ratios.items() if np.isfinite(ratio.mean)}
+
+
+def _carried_gaps(study: Study, resolution: int, field: str) -> dict[Series, Estimate]:
+    """Transfer gaps of the models under every protocol other than native."""
+    gaps = {
+        series: transfer_gap(study, series, resolution, field)
+        for series in study.series(resolution)
+        if not series.method.is_baseline and series.protocol != "native"
+    }
+    return {s: gap for s, gap in gaps.items() if gap is not None and np.isfinite(gap.mean)}
+
+
+def _native_clause(ratios: dict[Method, Estimate]) -> str:
+    worse = [m for m, ratio in ratios.items() if ratio.mean > _KEEPS]
+    span = _span([ratio.mean for ratio in ratios.values()])
+    if len(ratios) == 1:
+        name, ratio = next((m.name, r.mean) for m, r in ratios.items())
+        verb = "grows to" if ratio > _KEEPS else "stays at"
+        return f"{name}’s native error {verb} {times(ratio)} its error at the training grid"
+    if not worse:
+        return f"every model used as it is keeps its accuracy (errors {span} those on it)"
+    if len(worse) == len(ratios):
+        return f"models used as they are err {span} as much as on it"
+    largest = max(ratios[m].mean for m in worse)
+    return (
+        f"{len(worse)} of {len(ratios)} models used as they are lose accuracy "
+        f"(errors up to {times(largest)} those on it)"
+    )
+
+
+def _carried_clause(gaps: dict[Series, Estimate]) -> str:
+    protocols = list(dict.fromkeys(s.protocol for s in gaps))
+    who = list_in_words(protocols)
+    span = _span([gap.mean for gap in gaps.values()])
+    if max(gap.mean for gap in gaps.values()) <= _KEEPS:
+        return f"{who}, the error in the resolved band stays at {span}"
+    return f"{who}, the error in the resolved band is {span} as large"
+
+
+def _span(ratios: Sequence[float]) -> str:
+    low, high = significant(min(ratios)), significant(max(ratios))
+    return f"{low}×" if low == high else f"{low}–{high}×"
+
+
+def _headline_of_one_grid(study: Study, field: str) -> str:
+    resolution = study.resolutions[-1]
+    ranked = _ranked(study, resolution, field, FIRST)
+    if not ranked:
+        return f"No model was evaluated at {resolution} × {resolution}."
+    series, errors = ranked[0]
+    return (
+        f"At {resolution} × {resolution}, {series.name} errs by {significant(errors.mean())} "
+        f"after one step."
+    )
+
+
+def _native_finding(study: Study, resolution: int, field: str) -> Finding | None:
+    first = _native_ratios(study, resolution, field, FIRST)
+    if not first:
+        return None
+    last = _native_ratios(study, resolution, field, LAST)
+    steps = len(study.lead_times)
+    items = [
+        f"{m.name} {times(ratio.mean)}"
+        + (f" ({times(last[m].mean)} after {steps} steps)" if m in last and steps > 1 else "")
+        for m, ratio in sorted(first.items(), key=lambda item: item[1].mean)
+    ]
+    return Finding(
+        "Used as they are",
+        f"On {resolution} × {resolution} points the same weights err after one step, relative to "
+        f"their training grid: {list_in_words(items)}.",
+    )
+
+
+def _carried_finding(study: Study, resolution: int, field: str) -> Finding | None:
+    gaps = _carried_gaps(study, resolution, field)
+    if not gaps:
+        return None
+    items = [f"{s.name} {times(gap.mean)}" for s, gap in gaps.items()]
+    text = f"Transfer gaps after one step: {list_in_words(items)}."
+    floors = [
+        estimate(study.scores("out_of_band_error", s, resolution, field)[..., FIRST]).mean
+        for s in study.series(resolution)
+        if s.method.model == "truncation floor"
+    ]
+    if floors and any(s.protocol == "projected" for s in gaps):
+        text += (
+            f" A projected prediction holds nothing finer than its training grid, so that its "
+            f"total error cannot go below the truncation floor, {significant(floors[0])}."
+        )
+    return Finding("Carried over from the training grid", text)
+
+
+def _ranked(
+    study: Study, resolution: int, field: str, step: int
+) -> list[tuple[Series, np.ndarray]]:
+    """Models without broken rollouts by total error, the smallest first."""
+    errors = [
+        (series, study.scores("total_error", series, resolution, field)[..., step])
+        for series in study.series(resolution)
+        if not series.method.is_baseline
+    ]
+    whole = [(s, e) for s, e in errors if np.isfinite(e).all()]
+    return sorted(whole, key=lambda item: float(item[1].mean()))
+
+
+def _best_finding(study: Study, resolution: int, field: str) -> Finding | None:
+    sentences = [
+        sentence
+        for step, when in _moments(study)
+        if (sentence := _best_sentence(study, resolution, field, step, when))
+    ]
+    if not sentences:
+        return None
+    return Finding(f"Best at {resolution} × {resolution}", " ".join(sentences))
+
+
+def _best_sentence(study: Study, resolution: int, field: str, step: int, when: str) -> str:
+    ranked = _ranked(study, resolution, field, step)
+    if not ranked:
+        return ""
+    (best, errors), *others = ranked
+    sentence = (
+        f"After {when}, {best.name} has the smallest total error of the models, "
+        f"{significant(errors.mean())}"
+    )
+    rivals = [(s, e) for s, e in others if s.method != best.method]
+    if rivals:
+        rival, rival_errors = rivals[0]
+        is_clear = estimate_difference(rival_errors, errors).low > 0
+        verdict = "clearly" if is_clear else "within the uncertainty"
+        sentence += f"; {rival.name} follows {verdict} at {significant(rival_errors.mean())}"
+    return f"{sentence}."
+
+
+def _moments(study: Study) -> list[tuple[int, str]]:
+    """Lead times that sentences speak of: their index and their name."""
+    steps = len(study.lead_times)
+    return [(FIRST, "one step"), *([(LAST, f"{steps} steps")] if steps > 1 else [])]
+
+
+def _baseline_finding(study: Study, resolution: int, field: str) -> Finding | None:
+    """The best model against forecasts that need no training."""
+    ranked = _ranked(study, resolution, field, FIRST)
+    if not ranked:
+        return None
+    best, _ = ranked[0]
+    sentences = [
+        _against(study, best, baseline, resolution, field)
+        for baseline in study.series(resolution)
+        if baseline.method.is_baseline and baseline.method.model != "truncation floor"
+    ]
+    text = " ".join(sentence for sentence in sentences if sentence)
+    return Finding("Against forecasts without training", text) if text else None
+
+
+def _against(study: Study, best: Series, baseline: Series, resolution: int, field: str) -> str:
+    clauses = []
+    for step, when in _moments(study):
+        errors = study.scores("total_error", best, resolution, field)[..., step]
+        reference = study.scores("total_error", baseline, resolution, field)[..., step]
+        ratio = estimate_ratio(errors, reference)
+        if not np.isfinite(errors).all() or not np.isfinite(ratio.mean):
+            continue
+        clauses.append(f"{times(ratio.mean)} {_verdict(ratio)} after {when}")
+    if not clauses:
+        return ""
+    sentence = f"The error of {best.name} over that of {baseline.name} is {list_in_words(clauses)}"
+    ours, theirs = (study.seconds_per_step(s, resolution) for s in (best, baseline))
+    if baseline.method.model == "coarse solver" and np.isfinite(ours + theirs):
+        sentence += f", at {duration(ours)} a step against the solver’s {duration(theirs)}"
+    return f"{sentence}."
+
+
+def _verdict(ratio: Estimate) -> str:
+    if ratio.high < 1:
+        return "(better)"
+    if ratio.low > 1:
+        return "(worse)"
+    return "(no clear difference)"
+
+
+def _blow_up_finding(study: Study) -> Finding:
+    broken, rollouts = [], 0
+    for resolution in study.resolutions:
+        for series in study.series(resolution):
+            blown = study.blow_ups(series, resolution)[..., LAST]
+            rollouts += blown.size
+            number = int((blown == 1).sum())
+            if number:
+                broken.append(
+                    f"{series.name} at {resolution} × {resolution} ({number} of {blown.size})"
+                )
+    if not broken:
+        return Finding("Stability", f"None of the {rollouts} rollouts blew up.")
+    return Finding("Stability", f"Rollouts blew up: {list_in_words(broken)}.")

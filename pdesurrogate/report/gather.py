@@ -1,0 +1,164 @@
+"""Opening evaluation files and laying several of them side by side along `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, VARIABLES
+
+__all__ = ["Example", "Gathered", "gather"]
+
+_SHARED_AXES = ("trajectory", "lead_time", "field")
+
+
+@dataclass(frozen=True)
+class Example:
+    """Fields of one trajectory at one resolution, read frame by frame when they are drawn.
+
+    Args:
+        group: The group `example_<resolution>` of a file.
+    """
+
+    group: xr.Dataset
+
+    @property
+    def trajectory(self) -> int:
+        """Which trajectory of the split is shown."""
+        return int(self.group.attrs.get("trajectory", -1))
+
+    def truth(self, step: int, field: str) -> np.ndarray:
+        """The reference solution after `step + 1` predicted frames, of shape `(y, x)`."""
+        return self.group["truth"].sel(field=field).isel(lead_time=step).values
+
+    def prediction(self, run: str, protocol: str, step: int, field: str) -> np.ndarray | None:
+        """What a run predicted, of shape `(y, x)`; None if the file holds no picture of it."""
+        prediction = self.group["prediction"]
+        if run not in prediction["run"].values or protocol not in prediction["protocol"].values:
+            return None
+        frame = prediction.sel(run=run, protocol=protocol, field=field).isel(lead_time=step).values
+        return None if np.isnan(frame).all() else frame
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """One or several evaluations of the same dataset.
+
+    Args:
+        table: All scores, concatenated along `run`.
+        examples: Pictures by resolution, one entry per file that has them.
+        paths: The files, in the order given.
+    """
+
+    table: xr.Dataset
+    examples: Mapping[int, Sequence[Example]]
+    paths: tuple[Path, ...]
+
+
+def gather(evaluations: Sequence[Path | str], files: ExitStack) -> Gathered:
+    """Open evaluation files and concatenate them along `run`.
+
+    A baseline that several files hold (persistence, say) is taken from the first.
+
+    Args:
+        evaluations: Paths of evaluation files.
+        files: Keeps the files open, as pictures are read late.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is no evaluation, if the files belong to different datasets, score
+            different trajectories, lead times or fields, or hold a run of the same name.
+    """
+    paths = tuple(Path(path) for path in evaluations)
+    if not paths:
+        raise ValueError("a report needs at least one evaluation file, got none")
+    tables = [_open_table(path, files) for path in paths]
+    for path, table in zip(paths[1:], tables[1:], strict=True):
+        _require_comparable(paths[0], tables[0], path, table)
+    examples: dict[int, list[Example]] = {}
+    for path in paths:
+        for resolution, group in _open_examples(path, files).items():
+            examples.setdefault(resolution, []).append(Example(group))
+    return Gathered(_concatenate(paths, tables), examples, paths)
+
+
+def _open_table(path: Path, files: ExitStack) -> xr.Dataset:
+    if not path.is_file():
+        raise FileNotFoundError(f"no evaluation file {path}; `pdesurrogate evaluate` writes one")
+    try:
+        table = files.enter_context(xr.open_dataset(path, engine="netcdf4", decode_times=False))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is not an evaluation file: it is not netCDF-4") from error
+    missing = [v.name for v in VARIABLES if v.name not in table.data_vars]
+    if missing:
+        raise ValueError(f"{path} is not an evaluation file: it lacks the variable {missing[0]}")
+    if "dataset_sha256" not in table.attrs:
+        raise ValueError(f"{path} is not an evaluation file: it lacks the attribute dataset_sha256")
+    return table.load()
+
+
+def _open_examples(path: Path, files: ExitStack) -> dict[int, xr.Dataset]:
+    with netCDF4.Dataset(path) as file:
+        names = [name for name in file.groups if name.startswith(EXAMPLE_PREFIX)]
+    return {
+        int(name.removeprefix(EXAMPLE_PREFIX)): files.enter_context(
+            xr.open_dataset(path, group=name, engine="netcdf4", decode_times=False)
+        )
+        for name in names
+    }
+
+
+def _require_comparable(first_path: Path, first: xr.Dataset, path: Path, table: xr.Dataset) -> None:
+    if first.attrs["dataset_sha256"] != table.attrs["dataset_sha256"]:
+        names = [str(t.attrs.get("dataset", "unnamed")) for t in (first, table)]
+        raise ValueError(
+            f"{path} belongs to another dataset ({names[1]}) than {first_path} ({names[0]}); "
+            f"evaluations of one dataset only can share a report"
+        )
+    for axis in _SHARED_AXES:
+        if not np.array_equal(first[axis].values, table[axis].values):
+            raise ValueError(
+                f"{path} and {first_path} score a different {axis.replace('_', ' ')}; evaluate "
+                f"again with the same settings to compare them"
+            )
+
+
+def _concatenate(paths: Sequence[Path], tables: Sequence[xr.Dataset]) -> xr.Dataset:
+    seen: dict[str, Path] = {}
+    parts: list[xr.Dataset] = []
+    for path, table in zip(paths, tables, strict=True):
+        fresh = []
+        for run, kind in zip(table["run"].values, table["kind"].values, strict=True):
+            if str(run) in seen and kind != "baseline":
+                raise ValueError(f"a run named {run} is in both {seen[str(run)]} and {path}")
+            fresh.append(str(run) not in seen)
+            seen.setdefault(str(run), path)
+        parts.append(table.isel(run=np.array(fresh)))
+    if len(parts) == 1:
+        return parts[0]
+    along_run = [
+        part[[v.name for v in VARIABLES if "run" in v.dims]] for part in parts if part.sizes["run"]
+    ]
+    merged = xr.concat(
+        along_run,
+        dim="run",
+        join="outer",
+        fill_value={v.name: v.not_run for v in VARIABLES if "run" in v.dims},
+        combine_attrs="override",
+        coords="minimal",
+        compat="override",
+        data_vars="all",
+    )
+    for variable in (v for v in VARIABLES if "run" not in v.dims):
+        combined = parts[0][variable.name]
+        for part in parts[1:]:
+            combined = combined.combine_first(part[variable.name])
+        merged[variable.name] = combined
+    merged.attrs = dict(parts[0].attrs)
+    return merged

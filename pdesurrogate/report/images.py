@@ -1,0 +1,66 @@
+"""Arrays and figures as `data:` URIs, so that the page needs no other file."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.figure import Figure
+from PIL import Image
+
+__all__ = ["data_uri", "figure_uri", "palette_image", "palette_indices", "png_uri"]
+
+_MOST_POINTS = 256
+"""Points per side beyond which a picture is averaged down: no screen shows more of a tile."""
+
+
+def data_uri(content: bytes, media_type: str) -> str:
+    """Bytes as a `data:` URI."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def figure_uri(figure: Figure) -> str:
+    """A figure as SVG, the same bytes for the same numbers."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return data_uri(buffer.getvalue(), "image/svg+xml")
+
+
+def palette_indices(
+    field: Float[np.ndarray, "y x"], low: float, high: float
+) -> UInt8[np.ndarray, "y x"]:
+    """Place in a 256-colour palette of every point, first row at the bottom of the picture.
+
+    Values beyond the limits take the outermost colours, as does what is not finite (the upper).
+    """
+    scaled = np.nan_to_num((field - low) / (high - low), nan=1.0, posinf=1.0, neginf=0.0)
+    return np.round(255 * np.clip(scaled, 0.0, 1.0)).astype(np.uint8)[::-1]
+
+
+def palette_image(
+    field: Float[np.ndarray, "y x"],
+    low: float,
+    high: float,
+    palette: UInt8[np.ndarray, "256 rgb"],
+) -> Image.Image:
+    """A field as a picture of one pixel a point (large grids averaged down to 256 a side)."""
+    image = Image.fromarray(palette_indices(_at_most(field), low, high))
+    image.putpalette(palette.tobytes())
+    return image
+
+
+def png_uri(image: Image.Image) -> str:
+    """A picture as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return data_uri(buffer.getvalue(), "image/png")
+
+
+def _at_most(field: Float[np.ndarray, "y x"]) -> Float[np.ndarray, "row column"]:
+    """Block averages with the smallest factor that leaves at most `_MOST_POINTS` a side."""
+    factor = -(-max(field.shape) // _MOST_POINTS)
+    rows, columns = (n // factor for n in field.shape)
+    blocks = field[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    return blocks.mean(axis=(1, 3))

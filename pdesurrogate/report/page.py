@@ -1,0 +1,145 @@
+"""One self-contained page from one or several evaluations."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pdesurrogate.report.animation import animate
+from pdesurrogate.report.figures import error_over_lead_time, error_over_resolution, spectra
+from pdesurrogate.report.findings import findings, headline
+from pdesurrogate.report.gather import Gathered, gather
+from pdesurrogate.report.legend import legend, marker_path, svg_dash
+from pdesurrogate.report.looks import dash_of
+from pdesurrogate.report.methods import Study
+from pdesurrogate.report.numbers import significant
+from pdesurrogate.report.pictures import Gallery, gallery
+from pdesurrogate.report.summary import summary
+from pdesurrogate.report.tables import cost_table, main_table
+
+__all__ = ["write_report"]
+
+
+def write_report(
+    evaluations: Sequence[Path | str], out: Path | str, *, overwrite: bool = False
+) -> Path:
+    """Write one HTML page that says what the evaluated models are worth, with pictures.
+
+    The page needs no network and no other file: styles, figures and the animation are in it.
+
+    Args:
+        evaluations: Evaluation files of one dataset; several are compared side by side.
+        out: Where the page goes. Its directory is made if need be.
+        overwrite: Whether an existing page may be replaced.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        FileNotFoundError: If an evaluation file is missing.
+        ValueError: If `out` exists and may not be replaced, or if the files are no evaluations or
+            cannot be compared.
+    """
+    out = Path(out)
+    if out.is_dir():
+        raise ValueError(f"{out} is a directory; name the HTML file to write")
+    if out.exists() and not overwrite:
+        raise ValueError(f"{out} exists; pass --overwrite to replace it")
+    with ExitStack() as files:
+        page = _render(gather(evaluations, files))
+    _write_atomically(page, out)
+    return out
+
+
+def _render(gathered: Gathered) -> str:
+    environment = Environment(
+        loader=PackageLoader("pdesurrogate.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["significant"] = significant
+    environment.filters["marker_path"] = marker_path
+    environment.filters["svg_dash"] = svg_dash
+    environment.globals["dash_of"] = dash_of
+    return environment.get_template("report.html.j2").render(_context(gathered))
+
+
+def _context(gathered: Gathered) -> dict[str, Any]:
+    study = Study.of(gathered.table)
+    field, finest = study.fields[0], study.resolutions[-1]
+    galleries = _galleries(study, gathered, field)
+    times = study.table["spectrum_lead_time"].values.astype(float)
+    return {
+        "title": str(study.table.attrs.get("title", "Evaluation")),
+        "headline": headline(study, field),
+        "findings": findings(study, field),
+        "summary": summary(study),
+        "legend": legend(study),
+        "field": study.field_label(field),
+        "field_units": study.field_units(field),
+        "num_steps": len(study.lead_times),
+        "lead_times": study.lead_times,
+        "num_trajectories": study.num_trajectories,
+        "resolutions": study.resolutions,
+        "protocols": study.protocols,
+        "has_seeds": any(len(m.seeds) > 1 for m in study.models),
+        "tables": [(study.field_label(f), main_table(study, f)) for f in study.fields],
+        "lead_time_panels": error_over_lead_time(study, field),
+        "resolution_panels": error_over_resolution(study, field),
+        "spectrum_panels": [
+            (float(times[index]), spectra(study, field, index))
+            for index in dict.fromkeys((0, len(times) - 1))
+        ],
+        "galleries": galleries,
+        "most_tiles": max((len(g.tiles) for g in galleries), default=1),
+        "animation": animate(study, gathered.examples.get(finest, ()), finest, field),
+        "costs": cost_table(study),
+        "versions": _json_attribute(study.table, "versions", {}),
+        "machine": str(study.table.attrs.get("machine", "unknown")),
+        "commands": _json_attribute(study.table, "commands", []),
+        "files": [str(path) for path in gathered.paths],
+    }
+
+
+def _galleries(study: Study, gathered: Gathered, field: str) -> list[Gallery]:
+    """Pictures after the first step and half way, by resolution."""
+    middle = (len(study.lead_times) - 1) // 2
+    made = [
+        gallery(study, gathered.examples.get(resolution, ()), resolution, field, step)
+        for resolution in study.resolutions
+        for step in dict.fromkeys((0, middle))
+    ]
+    return [g for g in made if g is not None]
+
+
+def _json_attribute(table: xr.Dataset, name: str, default: Any) -> Any:
+    try:
+        return json.loads(table.attrs[name])
+    except (KeyError, TypeError, ValueError):
+        return default
+
+
+def _write_atomically(page: str, out: Path) -> None:
+    """Write aside and rename, so that no half-written page is ever seen under its name."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(aside).chmod(0o666 & ~umask)
+        Path(aside).replace(out)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,80 @@
+"""What was run: the facts that a reader needs before believing a number."""
+
+from __future__ import annotations
+
+from pdesurrogate.report.methods import Study
+from pdesurrogate.report.numbers import count, list_in_words, significant
+
+__all__ = ["summary"]
+
+_MATCHES = 1.1
+"""Largest over smallest cost up to which models count as matched."""
+
+
+def summary(study: Study) -> list[tuple[str, str]]:
+    """Terms and their descriptions, in reading order."""
+    attrs = study.table.attrs
+    identity = str(attrs["dataset_sha256"])[:12]
+    rows = [("Dataset", f"{attrs.get('dataset', 'unnamed')} (recipe {identity}…)")]
+    if "physics" in attrs:
+        rows.append(("Physics", str(attrs["physics"])))
+    rows += [
+        ("Grids", list_in_words([f"{n} × {n}" for n in study.resolutions])),
+        ("Trained on", _trained_on(study)),
+        ("Task", _task(study)),
+        (
+            "Trajectories",
+            f"{study.num_trajectories} of the {attrs.get('split', 'test')} split",
+        ),
+        ("Models", list_in_words([m.name for m in study.models]) or "none"),
+        ("Seeds", _seeds(study)),
+        ("Matched by", _matched_by(study)),
+        ("Protocols", list_in_words(list(study.protocols))),
+        ("Fields", list_in_words([_field(study, name) for name in study.fields])),
+    ]
+    return rows
+
+
+def _trained_on(study: Study) -> str:
+    grids = sorted({m.training_resolution for m in study.models if m.training_resolution})
+    return list_in_words([f"{n} × {n}" for n in grids]) or "no grid"
+
+
+def _task(study: Study) -> str:
+    unit = str(study.table.attrs.get("time_units", "1"))
+    suffix = "" if unit == "1" else f" {unit}"
+    history = int(study.table.attrs.get("history", 1))
+    steps = len(study.lead_times)
+    return (
+        f"{history} frame{'s' if history > 1 else ''} given, {steps} predicted, lead times "
+        f"{significant(study.lead_times[0])} to {significant(study.lead_times[-1])}{suffix}"
+    )
+
+
+def _seeds(study: Study) -> str:
+    seeds = sorted({seed for m in study.models for seed in m.seeds})
+    if not seeds:
+        return "none"
+    numbers = list_in_words([str(seed) for seed in seeds])
+    return numbers if len(seeds) > 1 else f"{numbers} (one training per model)"
+
+
+def _matched_by(study: Study) -> str:
+    """Parameters if they agree within a tenth, else operations, else what the range is."""
+    parameters = [m.parameters for m in study.models]
+    flops = [m.flops for m in study.models]
+    if len(parameters) < 2:
+        return "one model, nothing to match"
+    if max(parameters) <= _MATCHES * min(parameters):
+        return f"parameters ({count(min(parameters))} to {count(max(parameters))})"
+    if max(flops) <= _MATCHES * min(flops):
+        return f"operations a step ({count(min(flops))} to {count(max(flops))} FLOPs)"
+    return (
+        f"neither: {count(min(parameters))} to {count(max(parameters))} parameters, "
+        f"{count(min(flops))} to {count(max(flops))} FLOPs a step"
+    )
+
+
+def _field(study: Study, name: str) -> str:
+    unit = study.field_units(name)
+    return study.field_label(name) + ("" if unit == "1" else f" [{unit}]")
