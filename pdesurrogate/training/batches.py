@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,10 +14,12 @@ from torch.utils.data import DataLoader, Dataset
 
 __all__ = ["Batches", "FramesInMemory", "WindowSource", "WindowsOnDisk"]
 
-WindowBatch = Float[Tensor, "batch time channel y x"]
-WindowNumbers = Int[Tensor, " batch"]
+# The underscores say that the last batch of an epoch may be smaller than the others.
+WindowBatch = Float[Tensor, "_batch time channel y x"]
+WindowNumbers = Int[Tensor, " _batch"]
 
 
+@runtime_checkable
 class WindowSource(Protocol):
     """A split's windows, numbered by trajectory and, within it, by first frame."""
 

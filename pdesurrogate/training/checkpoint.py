@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from pdesurrogate.files import write_atomically
 from pdesurrogate.training.averaging import WeightAverage
+from pdesurrogate.training.epoch_metrics import EpochMetrics
 
 __all__ = ["BEST", "LAST", "Position", "load_checkpoint", "restore", "save_checkpoint", "snapshot"]
 
@@ -32,7 +33,7 @@ class Position:
         gradient_norm_sum: Sum of the gradients' norms (before clipping) of the epoch so far.
         seconds: Wall time spent training, over all sessions.
         best: Errors of the best validation so far, rollout and one step; None before the first.
-        rows: One row of metrics for each finished epoch.
+        rows: Metrics of each finished epoch.
     """
 
     epoch: int = 0
@@ -42,7 +43,7 @@ class Position:
     gradient_norm_sum: float = 0.0
     seconds: float = 0.0
     best: tuple[float, float] | None = None
-    rows: list[dict[str, float]] = field(default_factory=list)
+    rows: list[EpochMetrics] = field(default_factory=list)
 
     def finish_batch(self, loss: float, gradient_norm: float) -> None:
         """Count a finished optimiser step."""
@@ -51,8 +52,8 @@ class Position:
         self.loss_sum += loss
         self.gradient_norm_sum += gradient_norm
 
-    def finish_epoch(self, row: dict[str, float]) -> bool:
-        """Count a finished epoch with its row of metrics.
+    def finish_epoch(self, row: EpochMetrics) -> bool:
+        """Count a finished epoch.
 
         Returns:
             Whether it is the best so far: by the rollouts' last frame, then by their first.
@@ -60,7 +61,7 @@ class Position:
         self.epoch += 1
         self.batch, self.loss_sum, self.gradient_norm_sum = 0, 0.0, 0.0
         self.rows.append(row)
-        errors = (row["valid_rollout"], row["valid_one_step"])
+        errors = (row.valid_rollout, row.valid_one_step)
         if self.best is not None and errors >= self.best:
             return False
         self.best = errors
@@ -75,7 +76,7 @@ def snapshot(
         "module": module.state_dict(),
         "optimiser": optimiser.state_dict(),
         "average": None if average is None else average.module.state_dict(),
-        "position": vars(position),
+        "position": asdict(position),
         "random_state": torch.get_rng_state(),
         "cuda_random_states": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
@@ -92,7 +93,8 @@ def restore(
     torch.set_rng_state(state["random_state"])
     if torch.cuda.is_available() and state["cuda_random_states"]:
         torch.cuda.set_rng_state_all(state["cuda_random_states"])
-    return Position(**state["position"])
+    position = state["position"]
+    return Position(**{**position, "rows": [EpochMetrics(**row) for row in position["rows"]]})
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,6 +17,7 @@ Step = Callable[[Tensor], Tensor]
 """Advances a window `(batch, time, channel, y, x)` by one frame, differentiably."""
 
 
+@runtime_checkable
 class Objective(Protocol):
     """How far the predictions from the given frames of a batch are from the frames that follow.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
@@ -17,19 +17,22 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pdesurrogate.training.epoch_metrics import EpochMetrics
+
 __all__ = ["ProgressDisplay", "progress_display"]
 
 logger = logging.getLogger("pdesurrogate.training")
 
 
+@runtime_checkable
 class ProgressDisplay(Protocol):
     """Told of every step and every epoch."""
 
     def step(self) -> None:
         """One optimiser step is done."""
 
-    def epoch(self, row: Mapping[str, float]) -> None:
-        """One epoch is done; `row` holds its metrics."""
+    def epoch(self, row: EpochMetrics) -> None:
+        """One epoch is done."""
 
 
 class _Lines:
@@ -39,8 +42,8 @@ class _Lines:
     def step(self) -> None:
         pass
 
-    def epoch(self, row: Mapping[str, float]) -> None:
-        logger.info("epoch %d/%d  %s", row["epoch"], self.epochs, _summary(row))
+    def epoch(self, row: EpochMetrics) -> None:
+        logger.info("epoch %d/%d: %s", row.epoch, self.epochs, row)
 
 
 class _Bar:
@@ -52,8 +55,8 @@ class _Bar:
     def step(self) -> None:
         self.bar.advance(self.task)
 
-    def epoch(self, row: Mapping[str, float]) -> None:
-        self.bar.update(self.task, summary=f"epoch {row['epoch']:g}/{self.epochs} {_summary(row)}")
+    def epoch(self, row: EpochMetrics) -> None:
+        self.bar.update(self.task, summary=f"epoch {row.epoch}/{self.epochs}: {row}")
 
 
 @contextmanager
@@ -80,10 +83,3 @@ def progress_display(name: str, *, epochs: int, steps: int, done: int) -> Iterat
     ) as bar:
         task = bar.add_task(f"training {name}", total=steps, completed=done, summary="")
         yield _Bar(bar, task, epochs)
-
-
-def _summary(row: Mapping[str, float]) -> str:
-    return (
-        f"loss {row['train_loss']:.4g}  one step {row['valid_one_step']:.4g}  "
-        f"rollout {row['valid_rollout']:.4g}  {row['seconds']:.0f} s"
-    )

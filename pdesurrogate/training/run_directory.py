@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,9 @@ import yaml
 
 from pdesurrogate.files import write_atomically
 from pdesurrogate.training.checkpoint import BEST, LAST
+from pdesurrogate.training.epoch_metrics import EpochMetrics
 
-__all__ = ["COLUMNS", "RunDirectory"]
-
-COLUMNS = (
-    "epoch",
-    "step",
-    "train_loss",
-    "valid_one_step",
-    "valid_rollout",
-    "learning_rate",
-    "gradient_norm",
-    "seconds",
-)
-"""Columns of `metrics.csv`, one row per epoch."""
+__all__ = ["RunDirectory"]
 
 SETTINGS, METRICS = "config.yaml", "metrics.csv"
 CONTENTS = (SETTINGS, METRICS, "model.safetensors", "surrogate.json", "checkpoint")
@@ -81,13 +71,15 @@ class RunDirectory:
         text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
         write_atomically(self.path / SETTINGS, text.encode())
 
-    def write_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
+    def write_metrics(self, rows: Sequence[EpochMetrics]) -> None:
         """Replace `metrics.csv`."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(field.name for field in fields(EpochMetrics))
         for row in rows:
-            writer.writerow({name: f"{row[name]:.6g}" for name in COLUMNS})
+            writer.writerow(
+                f"{value:.6g}" if isinstance(value, float) else value for value in astuple(row)
+            )
         write_atomically(self.path / METRICS, text.getvalue().encode())
 
     def _clear(self) -> None:

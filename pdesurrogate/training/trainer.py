@@ -26,6 +26,7 @@ from pdesurrogate.training.checkpoint import (
     snapshot,
 )
 from pdesurrogate.training.config import TrainingConfig
+from pdesurrogate.training.epoch_metrics import EpochMetrics
 from pdesurrogate.training.interruption import Interruption
 from pdesurrogate.training.objectives import Objective, OneStep, Unrolled
 from pdesurrogate.training.preparation import (
@@ -148,7 +149,7 @@ def _optimise(
                 loss = objective(surrogate.step, windows, surrogate.change_std)
                 loss.backward()
                 norm = clip_grad_norm_(module.parameters(), config.gradient_clip or math.inf)
-                _require_finite(loss, norm, position, run)
+                _require_finite(loss.item(), norm.item(), position, run)
                 optimiser.step()
                 if average is not None:
                     average.update(module, position.step)
@@ -160,19 +161,19 @@ def _optimise(
 
             judged.module.eval()
             rollout_error, one_step_error = validate(judged)
-            row = {
-                "epoch": position.epoch + 1,
-                "step": position.step,
-                "train_loss": position.loss_sum / len(batches),
-                "valid_one_step": one_step_error,
-                "valid_rollout": rollout_error,
-                "learning_rate": schedule(position.step - 1),
-                "gradient_norm": position.gradient_norm_sum / len(batches),
-                "seconds": clock.seconds(),
-            }
+            row = EpochMetrics(
+                epoch=position.epoch + 1,
+                step=position.step,
+                train_loss=position.loss_sum / len(batches),
+                valid_one_step=one_step_error,
+                valid_rollout=rollout_error,
+                learning_rate=schedule(position.step - 1),
+                gradient_norm=position.gradient_norm_sum / len(batches),
+                seconds=clock.seconds(),
+            )
             # A checkpoint of an epoch names its best one: the best must be on disk before it.
             if position.finish_epoch(row):
-                best = {"module": judged.module.state_dict(), "row": row}
+                best = {"module": judged.module.state_dict(), "epoch": position.epoch}
                 save_checkpoint(run.best, best)
             checkpoint()
             run.write_metrics(position.rows)
@@ -194,15 +195,13 @@ def _optimiser(module: nn.Module, config: TrainingConfig) -> Optimizer:
     )
 
 
-def _require_finite(
-    loss: torch.Tensor, norm: torch.Tensor, position: Position, run: RunDirectory
-) -> None:
+def _require_finite(loss: float, norm: float, position: Position, run: RunDirectory) -> None:
     """Stop before the optimiser takes a step that would destroy the weights."""
     if math.isfinite(loss) and math.isfinite(norm):
         return
     kept = f"{run.last} holds the last good state" if run.last.exists() else "no checkpoint yet"
     raise NonFiniteLossError(
-        f"the loss became {loss.item():g} and its gradient's norm {norm.item():g} in epoch "
+        f"the loss became {loss:g} and its gradient's norm {norm:g} in epoch "
         f"{position.epoch + 1}, step {position.step + 1}: lower the learning_rate or the "
         f"gradient_clip ({kept})"
     )
@@ -214,8 +213,8 @@ def _finished(surrogate: Surrogate, run: RunDirectory) -> Surrogate:
     surrogate.module.load_state_dict(best["module"])
     info = replace(
         surrogate.info,
-        epochs=int(best["row"]["epoch"]),
-        training_seconds=float(last["position"]["seconds"]),
+        epochs=best["epoch"],
+        training_seconds=last["position"]["seconds"],
     )
     finished = Surrogate(surrogate.module.eval().requires_grad_(False), info)
     finished.save(run.path)
