@@ -1,1 +1,58 @@
 """Train PDE surrogates on one grid and find out what they are worth on every other."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pdesurrogate import initial_conditions, metrics, models, solvers
+    from pdesurrogate.data import generate, open_dataset
+    from pdesurrogate.evaluation import evaluate, open_evaluation, write_evaluation
+    from pdesurrogate.report import write_report
+    from pdesurrogate.rollout import rollout
+    from pdesurrogate.surrogate import Surrogate
+    from pdesurrogate.training import TrainingConfig, train
+
+__all__ = [
+    "Surrogate",
+    "TrainingConfig",
+    "evaluate",
+    "generate",
+    "initial_conditions",
+    "metrics",
+    "models",
+    "open_dataset",
+    "open_evaluation",
+    "rollout",
+    "solvers",
+    "train",
+    "write_evaluation",
+    "write_report",
+]
+
+_HOME = {
+    "Surrogate": "surrogate",
+    "TrainingConfig": "training",
+    "evaluate": "evaluation",
+    "generate": "data",
+    "open_dataset": "data",
+    "open_evaluation": "evaluation",
+    "rollout": "rollout",
+    "train": "training",
+    "write_evaluation": "evaluation",
+    "write_report": "report",
+}
+"""Public functions and the module that each lives in, imported when first used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"pdesurrogate.{_HOME[name]}"), name)
+    if name in __all__:
+        return importlib.import_module(f"pdesurrogate.{name}")
+    raise AttributeError(f"module 'pdesurrogate' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,6 +1,6 @@
 """Datasets: recipes, generation, and reading them back."""
 
-from pdesurrogate.data.generate import generate
+from pdesurrogate.data.generation import generate
 from pdesurrogate.data.recipe import Recipe, Splits, list_recipes, load_recipe, recipe_parser
 from pdesurrogate.data.schema import Manifest
 from pdesurrogate.data.statistics import field_statistics

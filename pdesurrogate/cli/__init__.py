@@ -1,0 +1,108 @@
+"""The command line: `pdesurrogate COMMAND ...`."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_PATH_OPTIONS = ("--out", "--data", "--config")
+_USERS_SYSTEM = ("ENOSPC", "EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EDQUOT")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The command line without the program's name; None for this process's.
+
+    Returns:
+        0 when done; 2 for a mistake of the user's, told in one sentence on standard error; 1 for a
+        fault of ours, with a traceback; 130 after Ctrl-C, with all that was finished kept.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        print("pdesurrogate: interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has read enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if not _is_users_mistake(error):
+            traceback.print_exc()
+            return 1
+        print(f"pdesurrogate: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
+    # Importing the toolkit takes seconds: not before it is needed.
+    from pdesurrogate.cli.commands import COMMANDS, model_names
+    from pdesurrogate.cli.parsing import Parser, bracket_lists, check_class
+    from pdesurrogate.data.recipe import find_recipe
+
+    parser = Parser(
+        prog="pdesurrogate",
+        description="Train PDE surrogates on one grid and find out what they are worth on others.",
+        version=_version(),
+    )
+    commands = parser.add_subcommands()
+    for name, command in COMMANDS.items():
+        commands.add_subcommand(name, command.parser(), help=command.summary)
+    arguments = bracket_lists(arguments, _PATH_OPTIONS)
+    if arguments[:1] == ["generate"]:
+        recipe = _first_positional(arguments[1:])
+        if recipe is not None:
+            # The recipe is a configuration whose fields the options override.
+            arguments[1:1] = ["--config", str(find_recipe(recipe))]
+    if arguments[:1] == ["train"]:
+        for option, value in itertools.pairwise(arguments):
+            if option == "--model":
+                check_class("model", value, model_names())
+    parsed = parser.instantiate(parser.parse_args(arguments))
+    COMMANDS[parsed.subcommand].run(parsed[parsed.subcommand])
+
+
+def _first_positional(arguments: Sequence[str]) -> str | None:
+    """The first argument that is neither an option nor an option's value."""
+    flags = ("--overwrite", "--help", "-h", "--print_config")
+    is_value = False
+    for argument in arguments:
+        if argument.startswith("-"):
+            is_value = "=" not in argument and argument not in flags
+        elif is_value:
+            is_value = False
+        else:
+            return argument
+    return None
+
+
+def _is_users_mistake(error: Exception) -> bool:
+    """Whether this package refused something, rather than broke on it."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in {
+            getattr(errno, name) for name in _USERS_SYSTEM if hasattr(errno, name)
+        }
+    if not isinstance(error, (ValueError, FileNotFoundError, FileExistsError)):
+        return False
+    innermost = error.__traceback__
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    raised_in = innermost.tb_frame.f_globals.get("__name__", "") if innermost else ""
+    return raised_in.partition(".")[0] == "pdesurrogate"
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    return metadata.version("pdesurrogate")

@@ -1,0 +1,248 @@
+"""The commands: what each accepts, and what it does with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonargparse
+
+import pdesurrogate.metrics
+import pdesurrogate.models
+from pdesurrogate.cli.info import describe
+from pdesurrogate.cli.parsing import Parser
+from pdesurrogate.data import Recipe, generate, list_recipes, open_dataset
+from pdesurrogate.demo import DemoConfig, run_demo
+from pdesurrogate.evaluation import evaluate, write_evaluation
+from pdesurrogate.evaluation.protocols import known_protocols
+from pdesurrogate.models import ModelSpec
+from pdesurrogate.report import write_report
+from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.training import TrainingConfig, train
+
+__all__ = ["COMMANDS", "Command"]
+
+jsonargparse.set_parsing_settings(subclasses_enabled=[ModelSpec])
+
+
+@dataclass(frozen=True)
+class Command:
+    """One subcommand.
+
+    Args:
+        summary: What the help says.
+        parser: Makes its parser.
+        run: Does it, given the instantiated arguments.
+    """
+
+    summary: str
+    parser: Callable[[], Parser]
+    run: Callable[[Any], None]
+
+
+def _demo_parser() -> Parser:
+    parser = Parser(description="Generate, train, evaluate and report on a small ladder of grids.")
+    parser.add_argument("--out", type=str, default="demo", help="folder for everything")
+    parser.add_argument("--overwrite", action="store_true", help="start again from nothing")
+    parser.add_class_arguments(DemoConfig, None)
+    return parser
+
+
+def _demo(arguments: Any) -> None:
+    config = DemoConfig(**_picked(arguments, DemoConfig))
+    print(run_demo(Path(arguments.out), config, overwrite=arguments.overwrite))
+
+
+def _list_parser() -> Parser:
+    parser = Parser(description="List what can be named on the command line.")
+    parser.add_argument(
+        "what",
+        type=Literal["datasets", "models", "metrics", "protocols"],
+        help="kind of thing to list",
+    )
+    return parser
+
+
+def _list(arguments: Any) -> None:
+    listings: dict[str, Callable[[], dict[str, str]]] = {
+        "datasets": list_recipes,
+        "models": lambda: _summaries(pdesurrogate.models, model_names()),
+        "metrics": lambda: _summaries(pdesurrogate.metrics, pdesurrogate.metrics.__all__),
+        "protocols": lambda: {
+            name: _first_line(protocol) for name, protocol in known_protocols().items()
+        },
+    }
+    rows = listings[arguments.what]()
+    width = max(len(name) for name in rows)
+    for name, summary in rows.items():
+        print(f"{name:{width}}  {summary}")
+
+
+def model_names() -> list[str]:
+    """Models that `--model` accepts by their bare name."""
+    return [
+        name
+        for name in pdesurrogate.models.__all__
+        if isinstance(kind := getattr(pdesurrogate.models, name), type)
+        and issubclass(kind, ModelSpec)
+        and kind is not ModelSpec
+    ]
+
+
+def _generate_parser() -> Parser:
+    parser = Parser(description="Simulate a recipe's trajectories on a ladder of grids.")
+    parser.add_argument("recipe", type=str, help="a recipe's name or a YAML file")
+    parser.add_argument("--config", action="config", help="a YAML file with recipe fields")
+    parser.add_argument("--out", type=str, required=True, help="folder of the dataset")
+    parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda")
+    parser.add_argument(
+        "--workers", type=int | None, default=None, help="processes; one per core by default"
+    )
+    parser.add_argument(
+        "--scheduler", type=str | None, default=None, help="address of a dask scheduler"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace another dataset")
+    parser.add_class_arguments(Recipe, None)
+    return parser
+
+
+def _generate(arguments: Any) -> None:
+    default_workers = 1 if arguments.device.startswith("cuda") else os.cpu_count() or 1
+    data = generate(
+        Recipe(**_picked(arguments, Recipe)),
+        arguments.out,
+        workers=default_workers if arguments.workers is None else arguments.workers,
+        scheduler=arguments.scheduler,
+        device=arguments.device,
+        overwrite=arguments.overwrite,
+    )
+    print(data.path)
+
+
+def _train_parser() -> Parser:
+    parser = Parser(description="Train a surrogate on one rung of a dataset.")
+    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser.add_argument("--data", type=str, required=True, help="folder of the dataset")
+    parser.add_argument("--model", type=ModelSpec, required=True, help="the model and its options")
+    parser.add_argument("--resolution", type=int, required=True, help="the rung to train on")
+    parser.add_argument("--out", type=str, required=True, help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run in the folder")
+    parser.add_class_arguments(TrainingConfig, None)
+    return parser
+
+
+def _train(arguments: Any) -> None:
+    surrogate = train(
+        arguments.model,
+        open_dataset(arguments.data),
+        arguments.resolution,
+        arguments.out,
+        TrainingConfig(**_picked(arguments, TrainingConfig)),
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+    )
+    print(f"{arguments.out}: {surrogate.info.parameters:,} parameters")
+
+
+def _evaluate_parser() -> Parser:
+    parser = Parser(description="Walk runs and baselines up the ladder of grids.")
+    parser.add_argument("runs", type=str, nargs="+", help="folders of finished runs")
+    parser.add_argument("--data", type=str, required=True, help="folder of the dataset")
+    parser.add_argument("--resolutions", type=list[int], required=True, help="rungs to walk")
+    parser.add_argument(
+        "--protocols", type=list[str], default=list(known_protocols()), help="how to go to a grid"
+    )
+    parser.add_argument("--out", type=str, required=True, help="netCDF file to write")
+    parser.add_argument("--num_steps", type=int | None, default=None, help="frames to predict")
+    parser.add_argument(
+        "--num_trajectories", type=int | None, default=None, help="test trajectories to use"
+    )
+    parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    return parser
+
+
+def _evaluate(arguments: Any) -> None:
+    out = Path(arguments.out)
+    if out.exists() and not arguments.overwrite:
+        raise FileExistsError(f"{out} exists; give --overwrite to replace it")
+    table = evaluate(
+        [Surrogate.load(run) for run in arguments.runs],
+        open_dataset(arguments.data),
+        arguments.resolutions,
+        arguments.protocols,
+        num_steps=arguments.num_steps,
+        num_trajectories=arguments.num_trajectories,
+        device=arguments.device,
+        commands=commands_of(arguments),
+    )
+    write_evaluation(table, out)
+    print(out)
+
+
+def commands_of(arguments: Any) -> list[str]:
+    """The command lines that make an evaluation again from nothing."""
+    data, runs = arguments.data, list(arguments.runs)
+    lines = [["generate", str(Path(data) / "recipe.yaml"), "--out", data]]
+    lines += [["train", "--config", str(Path(r) / "config.yaml"), "--out", r] for r in runs]
+    rungs = json.dumps(list(arguments.resolutions))
+    named = f"[{', '.join(arguments.protocols)}]"
+    lines.append(["evaluate", *runs, "--data", data, "--resolutions", rungs])
+    lines[-1] += ["--protocols", named, "--out", str(arguments.out)]
+    return [shlex.join(["pdesurrogate", *line]) for line in lines]
+
+
+def _report_parser() -> Parser:
+    parser = Parser(description="Write evaluations as one self-contained HTML page.")
+    parser.add_argument("evaluations", type=str, nargs="+", help="files written by evaluate")
+    parser.add_argument("--out", type=str, required=True, help="HTML file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    return parser
+
+
+def _report(arguments: Any) -> None:
+    print(write_report(arguments.evaluations, arguments.out, overwrite=arguments.overwrite))
+
+
+def _info_parser() -> Parser:
+    parser = Parser(description="Say what a dataset, a run or an evaluation holds.")
+    parser.add_argument("path", type=str, help="a dataset, a run, or an evaluation file")
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    parser.add_argument(
+        "--verify", action="store_true", help="recompute a dataset's checksums as well"
+    )
+    return parser
+
+
+def _info(arguments: Any) -> None:
+    print(describe(Path(arguments.path), as_json=arguments.json, verify=arguments.verify))
+
+
+def _picked(arguments: Any, kind: type) -> dict[str, Any]:
+    """The arguments that are fields of a dataclass."""
+    return {f.name: arguments[f.name] for f in fields(kind)}
+
+
+def _summaries(module: Any, names: list[str]) -> dict[str, str]:
+    return {name: _first_line(getattr(module, name)) for name in names}
+
+
+def _first_line(documented: Any) -> str:
+    return (documented.__doc__ or "").strip().partition("\n")[0]
+
+
+COMMANDS = {
+    "demo": Command("the whole journey on a small ladder", _demo_parser, _demo),
+    "list": Command("what can be named", _list_parser, _list),
+    "generate": Command("simulate a dataset", _generate_parser, _generate),
+    "train": Command("train a surrogate", _train_parser, _train),
+    "evaluate": Command("measure surrogates on every grid", _evaluate_parser, _evaluate),
+    "report": Command("write a page about evaluations", _report_parser, _report),
+    "info": Command("describe a dataset, a run or an evaluation", _info_parser, _info),
+}

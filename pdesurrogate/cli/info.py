@@ -1,0 +1,97 @@
+"""What a path holds, in words or as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pdesurrogate.data import Ladder
+from pdesurrogate.data.schema import MANIFEST, SPLITS
+from pdesurrogate.evaluation import open_evaluation
+from pdesurrogate.surrogate import Surrogate
+
+__all__ = ["describe"]
+
+
+def describe(path: Path, *, as_json: bool = False, verify: bool = False) -> str:
+    """Describe a dataset, a run or an evaluation.
+
+    Args:
+        path: A folder or a file.
+        as_json: One JSON object instead of lines of text.
+        verify: Recompute the checksums of a dataset.
+
+    Raises:
+        FileNotFoundError: If there is nothing at `path`.
+        ValueError: If it is something else, or damaged.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"there is nothing at {path}")
+    if (path / MANIFEST).is_file():
+        facts = _dataset(path, verify)
+    elif (path / "surrogate.json").is_file():
+        facts = _run(path)
+    elif path.is_file():
+        facts = _evaluation(path)
+    else:
+        raise ValueError(f"{path} is no dataset, finished run or evaluation")
+    if as_json:
+        return json.dumps(facts, indent=2)
+    width = max(map(len, facts))
+    return "\n".join(f"{key:{width}}  {_words(value)}" for key, value in facts.items())
+
+
+def _dataset(path: Path, verify: bool) -> dict[str, Any]:
+    data = Ladder(path)
+    if verify:
+        data.verify()
+    shards = data.manifest.shards
+    last_error = {
+        n: {name: marks["first_frame"] for name, marks in by_name.items()}
+        for n, by_name in data.accuracy.get("relative_l2_error", {}).items()
+    }
+    return {
+        "kind": "dataset",
+        "name": data.name,
+        "title": data.recipe.title,
+        "sha256": data.sha256,
+        "trajectories": {split: data.num_trajectories(split) for split in SPLITS},
+        "failed": sum(len(s.failed) for s in shards),
+        "frames": data.num_frames,
+        "time_step": data.time_step,
+        "resolutions": list(data.resolutions),
+        "reference_resolution": data.reference_resolution,
+        "fields": {f.name: f.units for f in data.fields.values()},
+        "error_after_one_frame": last_error,
+        "megabytes": round(sum(s.size for s in shards) / 1e6, 3),
+        "wall_seconds": round(data.manifest.wall_seconds, 1),
+        "versions": data.manifest.versions,
+    }
+
+
+def _run(path: Path) -> dict[str, Any]:
+    return {"kind": "run", **Surrogate.load(path).info.to_dict()}
+
+
+def _evaluation(path: Path) -> dict[str, Any]:
+    root = open_evaluation(path).to_dataset()
+    return {
+        "kind": "evaluation",
+        "title": str(root.attrs["title"]),
+        "runs": [str(run) for run in root["run"].values],
+        "protocols": [str(protocol) for protocol in root["protocol"].values],
+        "resolutions": [int(n) for n in root["resolution"].values],
+        "trajectories": int(root.sizes["trajectory"]),
+        "lead_times": [round(float(t), 6) for t in root["lead_time"].values],
+        "fields": [str(name) for name in root["field"].values],
+        "dataset_sha256": str(root.attrs["dataset_sha256"]),
+    }
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_words(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,97 @@
+"""A command line whose complaints are one sentence each."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import jsonargparse
+
+from pdesurrogate.naming import unknown_name
+
+__all__ = ["Parser", "UsageError", "bracket_lists", "check_class", "say"]
+
+
+class UsageError(ValueError):
+    """What the user typed cannot be understood."""
+
+
+class Parser(jsonargparse.ArgumentParser):
+    """jsonargparse's parser that raises one sentence instead of printing several lines."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Turn the library's explanation into a sentence that names what would be right."""
+        raise UsageError(_sentence(" ".join(message.split()), self))
+
+
+def bracket_lists(arguments: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """Let `--resolutions 32,64` stand for `--resolutions "[32, 64]"`.
+
+    Args:
+        arguments: The command line.
+        paths: Options whose values are paths, which may hold commas of their own.
+
+    Example:
+        >>> bracket_lists(["--resolutions", "32,64", "--out", "a,b"], ["--out"])
+        ['--resolutions', '[32,64]', '--out', 'a,b']
+    """
+    out: list[str] = []
+    for argument in arguments:
+        option, separator, value = argument.rpartition("=")
+        name = option if separator else (out[-1] if out else "")
+        is_value = name.startswith("--") and name not in paths
+        if is_value and re.fullmatch(r"[\w.+-]+(,[\w.+-]+)+", value):
+            argument = f"{option}{separator}[{value}]"
+        out.append(argument)
+    return out
+
+
+def check_class(kind: str, name: str, known: Sequence[str]) -> None:
+    """Refuse a class name that is neither known nor a dotted path of the user's own.
+
+    Raises:
+        UsageError: With the nearest known name.
+    """
+    if "." not in name and name not in known:
+        raise UsageError(unknown_name(kind, name, known))
+
+
+def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
+    """The library's messages, said again with the option and what it accepts."""
+    message = re.sub(r"\s*Given value type: <class '[\w.]+'>", "", message)
+    keys = re.findall(r'Parser key "([\w.]+)":', message)
+    name = ".".join(keys)
+    where = _POSITIONAL.get(name, f"--{name}") if keys else ""
+    if found := re.search(r"[Uu]nrecognized arguments: (\S+)", message):
+        word = found[1].partition("=")[0]
+        if not word.startswith("-"):
+            return f"there is no use for the argument {word!r} here"
+        options = [o for a in parser._actions for o in a.option_strings if o.startswith("--")]
+        return unknown_name("option", word, options).partition(";")[0] + "; --help shows them all"
+    if found := re.search(r"Option '([\w.]+)' is not accepted", message):
+        return f"{where} has no option {found[1]!r}; --help shows what there is"
+    if found := re.search(r"Expected a dot import path string: (.*)", message):
+        return f"{where}: {found[1]!r} is no known class; `pdesurrogate list` shows the known ones"
+    if found := re.search(r"Expected a typing.Literal\[(.*)\]\. Got value: (.*)", message):
+        return f"{where} must be one of {found[1]}, got {found[2]!r}"
+    if found := re.search(r"Expected a <class '(\w+)'>\. Got value: (.*)", message):
+        return f"{where} must be of type {found[1]}, got {found[2]!r}"
+    if found := re.search(r"the following arguments are required: (.*)", message):
+        names = (name.partition(".")[2] for name in found[1].split(", "))
+        return "missing: " + ", ".join(_POSITIONAL.get(name, f"--{name}") for name in names)
+    if found := re.search(r"invalid choice: '(\S+)' \(choose from (.*)\)", message):
+        return unknown_name("command", found[1], re.findall(r"'(\w+)'", found[2]))
+    if found := re.search(r'expected "subcommand" to be one of \{(.*)\}', message):
+        return f"give a command: {found[1].replace(',', ', ')}"
+    return re.sub(r'Parser key "([\w.]+)": ?', r"--\1: ", message)
+
+
+_POSITIONAL = {name: name.upper() for name in ("recipe", "runs", "evaluations", "what", "path")}
+"""Arguments without an option, as the help shows them."""
+
+
+def say(sentence: str) -> None:
+    """One line on standard error."""
+    print(f"pdesurrogate: {sentence}", file=sys.stderr)
