@@ -1,0 +1,108 @@
+"""The code on the documentation's page *Extending* does what the page says."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+import pdesurrogate as ps
+from pdesurrogate.data import Ladder
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.surrogate import Surrogate
+
+PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
+BLOCK = re.compile(r'^```\w+ title="(?P<name>[^"]+)"\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL)
+SETTINGS = ps.TrainingConfig(epochs=2, batch_size=4, validation_steps=2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The page's files in a folder on Python's path."""
+    folder = tmp_path_factory.mktemp("extending")
+    blocks = {match["name"]: match["text"] for match in BLOCK.finditer(PAGE.read_text("utf-8"))}
+    for name, text in blocks.items():
+        (folder / name).write_text(text, "utf-8")
+    sys.path.insert(0, str(folder))
+    yield folder
+    sys.path.remove(str(folder))
+    for name in blocks:
+        sys.modules.pop(Path(name).stem, None)
+
+
+def module(folder: Path, name: str) -> ModuleType:
+    assert (folder / f"{name}.py").is_file(), f"the page has no block {name}.py"
+    return importlib.import_module(name)
+
+
+@pytest.fixture(scope="module")
+def tracer(folder: Path) -> Ladder:
+    return ps.generate(folder / "tracer.yaml", folder / "data")
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path, tracer: Ladder) -> Surrogate:
+    spec = module(folder, "plain_convnet").PlainConvNet(width=4, layers=2)
+    return ps.train(spec, tracer, 16, folder / "run", SETTINGS)
+
+
+def test_the_equation_gives_its_exact_solution(tracer: Ladder) -> None:
+    frames = tracer.test[16]["concentration"].values.astype(np.float64)
+    ky = np.fft.fftfreq(16, 1 / 16)[:, None]
+    kx = np.fft.rfftfreq(16, 1 / 16)[None, :]
+    elapsed = 5 * tracer.time_step
+    factor = np.exp((-1j * kx * 1.0 - 1e-2 * (kx**2 + ky**2)) * elapsed)
+    exact = np.fft.irfft2(factor * np.fft.rfft2(frames[:, 0]), s=(16, 16))
+    np.testing.assert_allclose(frames[:, 5], exact, atol=1e-5 * np.abs(exact).max())
+
+
+def test_the_recipe_finds_its_classes_again(tracer: Ladder) -> None:
+    assert type(tracer.equation).__name__ == "AdvectionDiffusion"
+    assert list(tracer.fields) == ["concentration"]
+
+
+def test_the_model_serves_other_grids_and_is_loaded_when_named(
+    folder: Path, trained: Surrogate
+) -> None:
+    spec = module(folder, "plain_convnet").PlainConvNet
+    loaded = Surrogate.load(folder / "run", specs=[spec])
+    window = torch.randn(2, 1, 1, 48, 32)
+    torch.testing.assert_close(loaded.step(window), trained.step(window))
+    with pytest.raises(ValueError, match="PlainConvNet"):
+        Surrogate.load(folder / "run")
+
+
+def test_the_protocol_takes_each_error_from_the_better_side(
+    folder: Path, tracer: Ladder, trained: Surrogate
+) -> None:
+    blended = module(folder, "blended").Blended()
+    protocols = ["native", "projected", blended]
+    table = ps.evaluate([trained], tracer, [16, 32], protocols, num_steps=2).to_dataset()
+    first = table.isel(run=0, lead_time=0).sel(resolution=32)
+    errors = {
+        (kind, protocol): first[f"{kind}_error"].sel(protocol=protocol).values
+        for kind in ("in_band", "out_of_band")
+        for protocol in ("native", "projected", "blended")
+    }
+    np.testing.assert_allclose(
+        errors["in_band", "blended"], errors["in_band", "projected"], rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        errors["out_of_band", "blended"], errors["out_of_band", "native"], rtol=1e-4
+    )
+    assert not np.allclose(errors["in_band", "native"], errors["in_band", "projected"], rtol=1e-2)
+
+
+def test_the_metric_is_right_by_hand(folder: Path) -> None:
+    maximum_error = module(folder, "maximum").maximum_error
+    truth = torch.tensor([[1.0, -4.0], [0.0, 2.0]]).expand(3, 2, 2)
+    prediction = truth + torch.tensor([[0.0, 1.0], [-3.0, 0.5]])
+    grid = PeriodicBox((2, 2))
+    torch.testing.assert_close(maximum_error(prediction, truth, grid), torch.full((3,), 0.75))
