@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation.baselines import CoarseSolver, Persistence, TruncationFloor
 from pdesurrogate.evaluation.entries import Entry, SurrogateEntry
@@ -72,6 +74,8 @@ def plan_evaluation(
     device: str,
 ) -> Plan:
     """Check everything that was asked for and lay out the evaluation; see `evaluate`."""
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {device!r} was asked for, but no CUDA device is available")
     loaded = [_load(item) for item in surrogates]
     infos = [surrogate.info for surrogate in loaded]
     for info in infos:
@@ -107,7 +111,9 @@ def plan_evaluation(
 
 
 def _load(item: Surrogate | str | os.PathLike[str]) -> Surrogate:
-    return item if isinstance(item, Surrogate) else Surrogate.load(item)
+    surrogate = item if isinstance(item, Surrogate) else Surrogate.load(item)
+    surrogate.module.eval()
+    return surrogate
 
 
 def _check_dataset(info: SurrogateInfo, data: Ladder) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from pdesurrogate.evaluation.schema import CONVENTIONS, SCORES
-from pdesurrogate.files import write_atomically
+from pdesurrogate.files import replaced_atomically
 
 __all__ = ["open_evaluation", "write_evaluation"]
 
@@ -22,9 +22,12 @@ def write_evaluation(evaluation: xr.DataTree, path: str | os.PathLike[str]) -> N
         path: The file, replaced if it exists. Its directory is created.
 
     Raises:
+        ValueError: If `path` is a directory.
         OSError: If the file cannot be written.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory; an evaluation is one file, such as evaluation.nc")
     path.parent.mkdir(parents=True, exist_ok=True)
     compressed = {"zlib": True, "complevel": 1, "shuffle": True}
     encoding: dict[str, Any] = {
@@ -33,16 +36,14 @@ def write_evaluation(evaluation: xr.DataTree, path: str | os.PathLike[str]) -> N
         }
         for node in evaluation.subtree
     }
-    write_atomically(
-        path,
-        lambda file: evaluation.to_netcdf(
-            file.name,
+    with replaced_atomically(path) as aside:
+        evaluation.to_netcdf(
+            aside,
             engine="netcdf4",
             format="NETCDF4",
             encoding=encoding,
             write_inherited_coords=True,
-        ),
-    )
+        )
 
 
 def open_evaluation(path: str | os.PathLike[str]) -> xr.DataTree:

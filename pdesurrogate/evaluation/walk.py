@@ -80,8 +80,12 @@ class Walk:
                 fields = tuple(field.name for field in self.plan.fields)
                 example["truth"].values[:] = frames.select(fields).truth[shown].cpu().numpy()
             for entry, protocol in self._combinations(resolution):
-                self._score(entry, protocol, frames, place, example, shown)
-                advance(f"{entry.label.name}, {protocol.name} at {resolution}")
+                what = f"{entry.label.name}, {protocol.name} at {resolution}"
+                try:
+                    self._score(entry, protocol, frames, place, example, shown)
+                except ValueError as error:  # a grid that the model does not allow
+                    raise ValueError(f"{what}: {error}") from error
+                advance(what)
         return example
 
     def _combinations(self, resolution: int) -> list[tuple[Entry, TransferProtocol]]:

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import pytest
+import torch
 import xarray as xr
 
 from pdesurrogate.data import Ladder, generate, load_recipe
 from pdesurrogate.evaluation import evaluate
 from tests.evaluation.fakes import fake_surrogate, keep
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tiny tensors: threads only get in each other's way."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation import evaluate
@@ -64,3 +65,27 @@ def test_wrong_runs_are_refused(ladder: Ladder, tmp_path: Path) -> None:
         evaluate([fine], ladder, [16, 24])
     with pytest.raises(FileNotFoundError, match="absent"):
         evaluate([tmp_path / "absent"], ladder, [16])
+
+
+def test_a_grid_that_the_model_does_not_allow_is_named(ladder: Ladder) -> None:
+    def picky(window: torch.Tensor) -> torch.Tensor:
+        if window.shape[-1] == 24:
+            raise ValueError("24 points cannot be halved four times")
+        return window
+
+    with pytest.raises(ValueError, match="fake, native at 24: 24 points cannot be halved"):
+        evaluate([fake_surrogate(ladder, picky)], ladder, [16, 24])
+    evaluate([fake_surrogate(ladder, picky)], ladder, [16, 24], ["projected"], num_steps=1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_an_absent_device_is_refused(ladder: Ladder) -> None:
+    with pytest.raises(ValueError, match="no CUDA device is available"):
+        evaluate([], ladder, [16], device="cuda")
+
+
+def test_the_network_is_evaluated_in_evaluation_mode(ladder: Ladder) -> None:
+    surrogate = fake_surrogate(ladder, keep)
+    surrogate.module.train()
+    evaluate([surrogate], ladder, [16], num_steps=1)
+    assert not surrogate.module.training

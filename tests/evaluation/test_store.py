@@ -33,3 +33,16 @@ def test_other_files_are_no_evaluations(tmp_path: Path) -> None:
     xr.Dataset({"a": 1}).to_netcdf(foreign)
     with pytest.raises(ValueError, match="it lacks 'nrmse'"):
         open_evaluation(foreign)
+
+
+def test_a_directory_is_no_place_for_a_file(table: xr.DataTree, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is a directory; an evaluation is one file"):
+        write_evaluation(table, tmp_path)
+
+
+def test_an_evaluation_is_replaced_while_it_is_open(table: xr.DataTree, tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.nc"
+    write_evaluation(table, path)
+    with open_evaluation(path) as before:
+        write_evaluation(table, path)
+        xr.testing.assert_identical(before["nrmse"].drop_attrs(), table["nrmse"].drop_attrs())
