@@ -88,7 +88,7 @@ def _shown(
             continue
         candidates = {
             series: (example, run)
-            for series in study.series(resolution)
+            for series in study.series(resolution, field)
             if series.method == method
             for example in reversed(examples)
             for run in reversed(method.runs)

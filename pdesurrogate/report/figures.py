@@ -65,7 +65,7 @@ def error_over_lead_time(study: Study, field: str) -> list[Panel]:
     curves = {
         resolution: {
             series: _curve(study.scores("total_error", series, resolution, field))
-            for series in study.series(resolution)
+            for series in study.series(resolution, field)
         }
         for resolution in study.resolutions
     }
@@ -176,12 +176,12 @@ def _resolution_curves(
             for resolution in study.resolutions:
                 at_home = resolution == method.training_resolution
                 source = Series(method, "native") if at_home else series
-                if not study.was_run(source, resolution):
+                if not study.predicts(source, resolution, field):
                     continue
                 value = estimate(study.scores(metric, source, resolution, field)[..., step])
                 if value.num_broken == 0:
                     rows.append((resolution, value.mean, value.low, value.high))
-            was_run = any(study.was_run(series, n) for n in study.resolutions)
+            was_run = any(study.predicts(series, n, field) for n in study.resolutions)
             if was_run and any(mean > _NOTHING for _, mean, _, _ in rows):
                 curves[series] = np.array(rows)
     return _one_line_per_baseline(curves)
@@ -222,9 +222,8 @@ def _resolution_panel(
         )
         for series, curve in curves.items()
     ]
-    return Panel(
-        source, title, f"Line plot of the error over resolution. {_described(items)}.", 380, 320
-    )
+    alt = f"Line plot of the error over resolution. {title}: {_described(items)}."
+    return Panel(source, title, alt)
 
 
 def _spectrum_panel(
@@ -240,7 +239,7 @@ def _spectrum_panel(
     excess = []
     with panel() as (figure, axes):
         axes.plot(wavenumber[drawn], truth[drawn], color=TRUTH_COLOUR, lw=2.6, zorder=2)
-        for series in study.series(resolution):
+        for series in study.series(resolution, field):
             power = study.spectra(series, resolution, field)[lead_index]
             if series.method.is_baseline and series.method.model != "coarse solver":
                 continue
@@ -269,14 +268,16 @@ def _spectrum_panel(
 def _mark_nyquist(
     axes: Axes, study: Study, resolution: int, wavenumber: Float[np.ndarray, " shell"]
 ) -> None:
-    """A line where a training grid ends; shells run to that grid's own Nyquist wavenumber."""
+    """A line where a training grid ends: the first shell that is not complete at a resolution is
+    at its Nyquist wavenumber, which is proportional to the resolution."""
+    limit = 2 * wavenumber[-1] - wavenumber[-2]
     for n0 in sorted({m.training_resolution for m in study.models if m.training_resolution}):
-        nyquist = wavenumber[-1] * n0 / resolution
-        if nyquist > wavenumber[-1] * 1.001:
+        nyquist = limit * n0 / resolution
+        if nyquist > limit * 1.001:
             continue
         axes.axvline(nyquist, color="#888888", lw=1.0, zorder=1)
-        if nyquist < wavenumber[-1]:
-            axes.axvspan(nyquist, wavenumber[-1], color="#000000", alpha=0.035, lw=0)
+        if nyquist < limit:
+            axes.axvspan(nyquist, limit, color="#000000", alpha=0.035, lw=0)
         axes.annotate(
             f"Nyquist of {n0}²",
             (nyquist, 0.98),

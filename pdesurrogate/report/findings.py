@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -67,8 +68,8 @@ def _native_ratios(study: Study, resolution: int, field: str, step: int) -> dict
     """Total error at a resolution over that at the training grid, per model used as it is."""
     ratios = {}
     for method in study.models:
-        n0, native = study.trained_grid(method), Series(method, "native")
-        if n0 is None or n0 >= resolution or not study.was_run(native, resolution):
+        n0, native = study.trained_grid(method, field), Series(method, "native")
+        if n0 is None or n0 >= resolution or not study.predicts(native, resolution, field):
             continue
         here = study.scores("total_error", native, resolution, field)[..., step]
         home = study.scores("total_error", native, n0, field)[..., step]
@@ -80,7 +81,7 @@ def _carried_gaps(study: Study, resolution: int, field: str) -> dict[Series, Est
     """Transfer gaps of the models under every protocol other than native."""
     gaps = {
         series: transfer_gap(study, series, resolution, field)
-        for series in study.series(resolution)
+        for series in study.series(resolution, field)
         if not series.method.is_baseline and series.protocol != "native"
     }
     return {s: gap for s, gap in gaps.items() if gap is not None and np.isfinite(gap.mean)}
@@ -94,13 +95,13 @@ def _native_clause(ratios: dict[Method, Estimate]) -> str:
         verb = "grows to" if ratio > _KEEPS else "stays at"
         return f"{name}’s native error {verb} {times(ratio)} its error at the training grid"
     if not worse:
-        return f"every model used as it is keeps its accuracy (errors {span} those on it)"
+        return f"every model used as it is keeps its accuracy (its errors are {span} as large)"
     if len(worse) == len(ratios):
-        return f"models used as they are err {span} as much as on it"
+        return f"models used as they are err {span} as much"
     largest = max(ratios[m].mean for m in worse)
     return (
         f"{len(worse)} of {len(ratios)} models used as they are lose accuracy "
-        f"(errors up to {times(largest)} those on it)"
+        f"(errors up to {times(largest)} as large)"
     )
 
 
@@ -110,7 +111,7 @@ def _carried_clause(gaps: dict[Series, Estimate]) -> str:
     span = _span([gap.mean for gap in gaps.values()])
     if max(gap.mean for gap in gaps.values()) <= _KEEPS:
         return f"{who}, the error in the resolved band stays at {span}"
-    return f"{who}, the error in the resolved band is {span} as large"
+    return f"{who}, the error in the resolved band is {span} that at the training grid"
 
 
 def _span(ratios: Sequence[float]) -> str:
@@ -156,7 +157,7 @@ def _carried_finding(study: Study, resolution: int, field: str) -> Finding | Non
     text = f"Transfer gaps after one step: {list_in_words(items)}."
     floors = [
         estimate(study.scores("out_of_band_error", s, resolution, field)[..., FIRST]).mean
-        for s in study.series(resolution)
+        for s in study.series(resolution, field)
         if s.method.model == "truncation floor"
     ]
     if floors and any(s.protocol == "projected" for s in gaps):
@@ -173,7 +174,7 @@ def _ranked(
     """Models without broken rollouts by total error, the smallest first."""
     errors = [
         (series, study.scores("total_error", series, resolution, field)[..., step])
-        for series in study.series(resolution)
+        for series in study.series(resolution, field)
         if not series.method.is_baseline
     ]
     whole = [(s, e) for s, e in errors if np.isfinite(e).all()]
@@ -223,7 +224,7 @@ def _baseline_finding(study: Study, resolution: int, field: str) -> Finding | No
     best, _ = ranked[0]
     sentences = [
         _against(study, best, baseline, resolution, field)
-        for baseline in study.series(resolution)
+        for baseline in study.series(resolution, field)
         if baseline.method.is_baseline and baseline.method.model != "truncation floor"
     ]
     text = " ".join(sentence for sentence in sentences if sentence)
@@ -258,15 +259,15 @@ def _verdict(ratio: Estimate) -> str:
 
 def _blow_up_finding(study: Study) -> Finding:
     broken, rollouts = [], 0
-    for resolution in study.resolutions:
-        for series in study.series(resolution):
-            blown = study.blow_ups(series, resolution)[..., LAST]
-            rollouts += blown.size
-            number = int((blown == 1).sum())
-            if number:
-                broken.append(
-                    f"{series.name} at {resolution} × {resolution} ({number} of {blown.size})"
-                )
+    for method, protocol, resolution in product(study.methods, study.protocols, study.resolutions):
+        series = Series(method, protocol)
+        if not study.was_run(series, resolution):
+            continue
+        blown = study.blow_ups(series, resolution)[..., LAST] == 1
+        rollouts += blown.size
+        if blown.any():
+            where = f"{resolution} × {resolution}"
+            broken.append(f"{series.name} at {where} ({blown.sum()} of {blown.size})")
     if not broken:
         return Finding("Stability", f"None of the {rollouts} rollouts blew up.")
     return Finding("Stability", f"Rollouts blew up: {list_in_words(broken)}.")

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 import xarray as xr
 
+from pdesurrogate.evaluation import open_evaluation
 from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, VARIABLES
 
 __all__ = ["Example", "Gathered", "gather"]
@@ -78,39 +78,28 @@ def gather(evaluations: Sequence[Path | str], files: ExitStack) -> Gathered:
     paths = tuple(Path(path) for path in evaluations)
     if not paths:
         raise ValueError("a report needs at least one evaluation file, got none")
-    tables = [_open_table(path, files) for path in paths]
+    trees = [files.enter_context(open_evaluation(path)) for path in paths]
+    tables = [_table(path, tree) for path, tree in zip(paths, trees, strict=True)]
     for path, table in zip(paths[1:], tables[1:], strict=True):
         _require_comparable(paths[0], tables[0], path, table)
     examples: dict[int, list[Example]] = {}
-    for path in paths:
-        for resolution, group in _open_examples(path, files).items():
+    for tree in trees:
+        for resolution, group in _examples(tree).items():
             examples.setdefault(resolution, []).append(Example(group))
     return Gathered(_concatenate(paths, tables), examples, paths)
 
 
-def _open_table(path: Path, files: ExitStack) -> xr.Dataset:
-    if not path.is_file():
-        raise FileNotFoundError(f"no evaluation file {path}; `pdesurrogate evaluate` writes one")
-    try:
-        table = files.enter_context(xr.open_dataset(path, engine="netcdf4", decode_times=False))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is not an evaluation file: it is not netCDF-4") from error
-    missing = [v.name for v in VARIABLES if v.name not in table.data_vars]
-    if missing:
-        raise ValueError(f"{path} is not an evaluation file: it lacks the variable {missing[0]}")
-    if "dataset_sha256" not in table.attrs:
-        raise ValueError(f"{path} is not an evaluation file: it lacks the attribute dataset_sha256")
-    return table.load()
+def _table(path: Path, evaluation: xr.DataTree) -> xr.Dataset:
+    if "dataset_sha256" not in evaluation.attrs:
+        raise ValueError(f"{path} is not an evaluation: it does not say of which dataset")
+    return evaluation.to_dataset().load()
 
 
-def _open_examples(path: Path, files: ExitStack) -> dict[int, xr.Dataset]:
-    with netCDF4.Dataset(path) as file:
-        names = [name for name in file.groups if name.startswith(EXAMPLE_PREFIX)]
+def _examples(evaluation: xr.DataTree) -> dict[int, xr.Dataset]:
     return {
-        int(name.removeprefix(EXAMPLE_PREFIX)): files.enter_context(
-            xr.open_dataset(path, group=name, engine="netcdf4", decode_times=False)
-        )
-        for name in names
+        int(name.removeprefix(EXAMPLE_PREFIX)): group.to_dataset()
+        for name, group in evaluation.children.items()
+        if name.startswith(EXAMPLE_PREFIX)
     }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from pdesurrogate.report.looks import Look, baseline_look, surrogate_look
 
@@ -119,12 +120,18 @@ class Study:
         """Trajectories scored."""
         return int(self.table.sizes["trajectory"])
 
-    def series(self, resolution: int) -> Iterator[Series]:
-        """The methods and protocols that were run at a resolution, models first."""
+    def series(self, resolution: int, field: str) -> Iterator[Series]:
+        """The methods and protocols that predicted a field at a resolution, models first."""
         for method in self.methods:
             for protocol in self.protocols:
-                if self.was_run(Series(method, protocol), resolution):
+                if self.predicts(Series(method, protocol), resolution, field):
                     yield Series(method, protocol)
+
+    def predicts(self, series: Series, resolution: int, field: str) -> bool:
+        """Whether it was run at a resolution and the field is among those that it predicts."""
+        if not self.was_run(series, resolution):
+            return False
+        return not np.isnan(self.scores("total_error", series, resolution, field)).all()
 
     def was_run(self, series: Series, resolution: int) -> bool:
         """Whether any of the method's runs was evaluated so."""
@@ -163,10 +170,10 @@ class Study:
             self.table["true_spectrum"].sel(resolution=resolution, field=field).values.mean(axis=0)
         )
 
-    def trained_grid(self, method: Method) -> int | None:
-        """The training grid, if the method was evaluated there."""
+    def trained_grid(self, method: Method, field: str) -> int | None:
+        """The training grid, if the method predicted the field there."""
         n0 = method.training_resolution
-        is_there = n0 is not None and self.was_run(Series(method, "native"), n0)
+        is_there = n0 is not None and self.predicts(Series(method, "native"), n0, field)
         return n0 if is_there else None
 
     def field_label(self, field: str) -> str:
@@ -186,13 +193,33 @@ class Study:
             return ""
         return str(self.table[label].sel(field=field).values)
 
-    def _select(self, variable: str, series: Series, resolution: int, **labels: str) -> np.ndarray:
+    def _select(
+        self, variable: str, series: Series, resolution: int, field: str | None = None
+    ) -> np.ndarray:
         """Values along `run` first, of those of the method's runs that were evaluated so."""
-        here = self.table.sel(
-            run=list(series.method.runs), protocol=series.protocol, resolution=resolution
-        )
-        evaluated = (here["blow_up"].values >= 0).any(axis=(1, 2))
-        return here[variable].sel(**labels).values[evaluated]
+        places = self._places
+        protocol, rung = places["protocol", series.protocol], places["resolution", resolution]
+        runs = [places["run", run] for run in series.method.runs]
+        where = {
+            "run": [run for run in runs if self._was_evaluated[run, protocol, rung]],
+            "protocol": protocol,
+            "resolution": rung,
+            **({} if field is None else {"field": places["field", field]}),
+        }
+        return self.table.variables[variable].isel(where).values
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str | int], int]:
+        """Positions of labels along their dimensions. Selecting by label in xarray is slow."""
+        return {
+            (dim, label): place
+            for dim in ("run", "protocol", "resolution", "field")
+            for place, label in enumerate(self.table[dim].values.tolist())
+        }
+
+    @cached_property
+    def _was_evaluated(self) -> Bool[np.ndarray, "run protocol resolution"]:
+        return np.any(self.table["blow_up"].values >= 0, axis=(-2, -1))
 
 
 def _identity(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pdesurrogate.files import write_atomically
 from pdesurrogate.report.animation import animate
 from pdesurrogate.report.figures import error_over_lead_time, error_over_resolution, spectra
 from pdesurrogate.report.findings import findings, headline
@@ -55,7 +54,8 @@ def write_report(
         raise ValueError(f"{out} exists; pass --overwrite to replace it")
     with ExitStack() as files:
         page = _render(gather(evaluations, files))
-    _write_atomically(page, out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, page.encode("utf-8"))
     return out
 
 
@@ -127,19 +127,3 @@ def _json_attribute(table: xr.Dataset, name: str, default: Any) -> Any:
         return json.loads(table.attrs[name])
     except (KeyError, TypeError, ValueError):
         return default
-
-
-def _write_atomically(page: str, out: Path) -> None:
-    """Write aside and rename, so that no half-written page is ever seen under its name."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(aside).chmod(0o666 & ~umask)
-        Path(aside).replace(out)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise

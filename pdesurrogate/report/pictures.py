@@ -123,7 +123,7 @@ def shown_series(study: Study, resolution: int, field: str, step: int) -> Iterat
 
     Best means of least total error after `step + 1` steps.
     """
-    there = list(study.series(resolution))
+    there = list(study.series(resolution, field))
     for method in study.methods:
         own = [series for series in there if series.method == method]
         if method.is_baseline:

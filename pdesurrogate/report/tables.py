@@ -103,7 +103,7 @@ def transfer_gap(study: Study, series: Series, resolution: int, field: str) -> E
     None where there is nothing to compare: at the training grid itself, for a method that knows
     no grid or was not evaluated there, and for the truncation floor, whose band is exact.
     """
-    n0 = study.trained_grid(series.method)
+    n0 = study.trained_grid(series.method, field)
     if n0 is None or n0 == resolution:
         return None
     here = study.scores("in_band_error", series, resolution, field)[..., FIRST]
@@ -153,7 +153,7 @@ def _cost_row(study: Study, method: Method, protocols: Sequence[str]) -> Row | N
 
 
 def _main_rows(study: Study, resolution: int, field: str) -> Iterator[Row]:
-    rows = list(study.series(resolution))
+    rows = list(study.series(resolution, field))
     errors = {
         (series, block, step): study.scores(block.metric, series, resolution, field)[..., step]
         for series in rows
