@@ -30,8 +30,8 @@ class FNO(ModelSpec):
     more than `2 * modes` points along y and x: then every coefficient means the same on every grid
     and nothing depends on the resolution but the aliasing of the nonlinearity.
 
-    - Normalisation is off: its statistics run over the grid, so that the network would be another
-      one on another grid.
+    - Normalisation is off: its statistics run over the grid, so that the detail that only a finer
+      grid shows would change the response to all the rest.
     - The positional embedding is off: on a periodic box the equations look the same everywhere,
       and a network that is not told where it is commutes with translations as they do.
     - Along a direction with walls the field is continued by even reflection, which makes it

@@ -17,8 +17,9 @@ class UNetSpec(ModelSpec):
     """Size and normalisation of a U-Net.
 
     The paper's networks have width 64, four levels and `group` normalisation. Normalisation is off
-    by default because its statistics run over the grid: they change with the resolution, and with
-    them the network, which then no longer transfers from one grid to another.
+    by default because its statistics run over the grid: the detail that only a finer grid shows
+    changes them, and through them the response to everything else, so that what was learned on one
+    grid no longer transfers to another.
 
     Args:
         width: Channels at the finest level; doubled at each coarser one.
