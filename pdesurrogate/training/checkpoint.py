@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,23 @@ class Position:
 
 
 def snapshot(
-    module: nn.Module, optimiser: Optimizer, average: WeightAverage | None, position: Position
+    module: nn.Module,
+    optimiser: Optimizer,
+    average: WeightAverage | None,
+    position: Position,
+    dataset: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Everything on which the rest of the training depends, as tensors and numbers."""
+    """Everything on which the rest of the training depends, as tensors and plain values.
+
+    Args:
+        module: The network.
+        optimiser: Its optimiser.
+        average: The average of its weights, if there is one.
+        position: How far the training has come.
+        dataset: Identity of the dataset, so that it is not continued on another one.
+    """
     return {
+        "dataset": dict(dataset),
         "module": module.state_dict(),
         "optimiser": optimiser.state_dict(),
         "average": None if average is None else average.module.state_dict(),
@@ -83,9 +97,26 @@ def snapshot(
 
 
 def restore(
-    state: dict[str, Any], module: nn.Module, optimiser: Optimizer, average: WeightAverage | None
+    path: Path,
+    module: nn.Module,
+    optimiser: Optimizer,
+    average: WeightAverage | None,
+    dataset: Mapping[str, Any],
 ) -> Position:
-    """Put a snapshot back in place; the inverse of `snapshot`."""
+    """Put the snapshot at `path` back in place; the inverse of `snapshot`.
+
+    Raises:
+        ValueError: If it is damaged, or was made on another dataset.
+    """
+    state = load_checkpoint(path)
+    if "position" not in state:
+        raise ValueError(f"{path} is not a checkpoint, or is damaged")
+    for key, value in dataset.items():
+        found = state["dataset"].get(key)
+        if found != value:
+            raise ValueError(
+                f"{path} was made on another dataset: its {key} was {found}, now it is {value}"
+            )
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
     if average is not None:

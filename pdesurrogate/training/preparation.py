@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from pdesurrogate import models
 from pdesurrogate.data import Ladder, Windows, field_statistics, load_frames
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
@@ -17,6 +18,7 @@ from pdesurrogate.training.validation import RolloutValidation, spread_windows
 __all__ = [
     "IN_MEMORY_BYTES",
     "check_fit",
+    "dataset_identity",
     "rollout_validation",
     "run_settings",
     "untrained_surrogate",
@@ -60,18 +62,27 @@ def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: in
 def run_settings(
     spec: ModelSpec, data: Ladder, resolution: int, config: TrainingConfig
 ) -> dict[str, Any]:
-    """Everything that says what a run computes, as plain nested data."""
+    """What was chosen of a run, as the command line takes it: `train --config config.yaml`."""
+    kind = type(spec)
+    is_exported = getattr(models, kind.__name__, None) is kind
     return {
-        "model": {"name": type(spec).__name__, "options": asdict(spec)},
         "data": str(data.path),
-        "dataset": {
-            "name": data.name,
-            "sha256": data.sha256,
-            "train": data.num_trajectories("train"),
-            "valid": data.num_trajectories("valid"),
+        "model": {
+            "class_path": kind.__name__ if is_exported else f"{kind.__module__}.{kind.__name__}",
+            "init_args": asdict(spec),
         },
         "resolution": resolution,
-        "training": asdict(config),
+        **asdict(config),
+    }
+
+
+def dataset_identity(data: Ladder) -> dict[str, Any]:
+    """What must not change under a run: the dataset and the size of its splits."""
+    return {
+        "name": data.name,
+        "sha256": data.sha256,
+        "train": data.num_trajectories("train"),
+        "valid": data.num_trajectories("valid"),
     }
 
 

@@ -22,7 +22,7 @@ __all__ = ["RunDirectory"]
 SETTINGS, METRICS = "config.yaml", "metrics.csv"
 CONTENTS = (SETTINGS, METRICS, "model.safetensors", "surrogate.json", "checkpoint")
 
-FREE = ("data", "training.device", "training.checkpoint_seconds")
+FREE = ("data", "device", "checkpoint_seconds")
 """Settings that may differ when a run is resumed: they do not say what is computed."""
 
 
@@ -38,11 +38,19 @@ class RunDirectory:
         self.last = path / LAST
         self.best = path / BEST
 
-    def prepare(self, settings: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
-        """Make the directory ready for a training with these settings.
+    def prepare(
+        self,
+        settings: Mapping[str, Any],
+        dataset: Mapping[str, Any],
+        *,
+        resume: bool,
+        overwrite: bool,
+    ) -> None:
+        """Make the directory ready for a training.
 
         Args:
-            settings: What is computed, as plain nested data; written to `config.yaml`.
+            settings: What was chosen, as plain nested data; written to `config.yaml`.
+            dataset: Identity of the dataset; its comment there.
             resume: Continue the run that is there; without one, start it.
             overwrite: Delete the files of the run that is there.
 
@@ -68,7 +76,9 @@ class RunDirectory:
             else:
                 raise ValueError(f"{self.path} holds no run to resume: {SETTINGS} is missing")
         self.path.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        comment = ", ".join(f"{key} {value}" for key, value in dataset.items())
+        text = f"# dataset: {comment}\n"
+        text += yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
         write_atomically(self.path / SETTINGS, text.encode())
 
     def write_metrics(self, rows: Sequence[EpochMetrics]) -> None:
@@ -95,9 +105,12 @@ class RunDirectory:
         """Raise if the run was made with other settings."""
         path = self.path / SETTINGS
         try:
-            found = _flattened(yaml.safe_load(path.read_text()))
-        except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is damaged: it is not a run's configuration") from error
+            found = yaml.safe_load(path.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError):
+            found = None
+        if not isinstance(found, dict):
+            raise ValueError(f"{path} is damaged: it is not a run's configuration")
+        found = _flattened(found)
         wanted = _flattened(settings)
         for key in sorted(found.keys() | wanted.keys()):
             if key not in FREE and found.get(key) != wanted.get(key):

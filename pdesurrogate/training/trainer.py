@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,6 +33,7 @@ from pdesurrogate.training.interruption import Interruption
 from pdesurrogate.training.objectives import Objective, OneStep, Unrolled
 from pdesurrogate.training.preparation import (
     check_fit,
+    dataset_identity,
     rollout_validation,
     run_settings,
     untrained_surrogate,
@@ -87,7 +90,8 @@ def train(
     objective = OneStep() if config.unroll == 1 else Unrolled(config.unroll)
     check_fit(data, resolution, config, objective.horizon)
     run = RunDirectory(Path(out))
-    run.prepare(run_settings(spec, data, resolution, config), resume=resume, overwrite=overwrite)
+    settings, dataset = run_settings(spec, data, resolution, config), dataset_identity(data)
+    run.prepare(settings, dataset, resume=resume, overwrite=overwrite)
     device = torch.device(config.device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)
@@ -100,6 +104,7 @@ def train(
             rollout_validation(data, resolution, config),
             run,
             config,
+            dataset,
         )
     return _finished(surrogate, run)
 
@@ -111,6 +116,7 @@ def _optimise(
     validate: RolloutValidation,
     run: RunDirectory,
     config: TrainingConfig,
+    dataset: Mapping[str, Any],
 ) -> None:
     """The loop, from the last checkpoint (if there is one) to the last epoch."""
     module = surrogate.module
@@ -126,12 +132,12 @@ def _optimise(
     judged = surrogate if average is None else Surrogate(average.module, surrogate.info)
     position = Position()
     if run.last.exists():
-        position = restore(load_checkpoint(run.last), module, optimiser, average)
+        position = restore(run.last, module, optimiser, average, dataset)
     clock = _Clock(position.seconds)
 
     def checkpoint() -> None:
         position.seconds = clock.seconds()
-        save_checkpoint(run.last, snapshot(module, optimiser, average, position))
+        save_checkpoint(run.last, snapshot(module, optimiser, average, position, dataset))
         clock.checkpointed()
 
     with (

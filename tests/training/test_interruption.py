@@ -1,0 +1,27 @@
+import signal
+
+import pytest
+
+from pdesurrogate.training.interruption import Interruption
+
+
+def press_ctrl_c() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_the_first_ctrl_c_asks_and_the_second_interrupts() -> None:
+    with Interruption() as interruption:
+        interruption.raise_if_requested()
+        press_ctrl_c()
+        assert interruption.requested
+        with pytest.raises(KeyboardInterrupt):
+            press_ctrl_c()
+        with pytest.raises(KeyboardInterrupt):
+            interruption.raise_if_requested()
+
+
+def test_afterwards_ctrl_c_does_what_it_did_before() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Interruption():
+        assert signal.getsignal(signal.SIGINT) != before
+    assert signal.getsignal(signal.SIGINT) == before

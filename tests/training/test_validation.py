@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pdesurrogate.fields import Field, FieldStatistics
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.surrogate import Surrogate, SurrogateInfo
+from pdesurrogate.training.validation import RolloutValidation, spread_windows
+
+GRID = PeriodicBox((4, 4))
+
+
+class Multiplication(nn.Module):
+    """u -> a u of the last frame."""
+
+    def __init__(self, factor: float, channels: int) -> None:
+        super().__init__()
+        self.factor, self.channels = factor, channels
+
+    def forward(self, window: Tensor) -> Tensor:
+        return self.factor * window[:, -self.channels :]
+
+
+def multiplication(factor: float, *, history: int = 1, channels: int = 2) -> Surrogate:
+    """A surrogate whose step is u -> a u."""
+    names = ("a", "b")[:channels]
+    ones, zeros = (1.0,) * channels, (0.0,) * channels
+    info = SurrogateInfo(
+        name="multiplication",
+        model="Multiplication",
+        options={},
+        fields=tuple(Field(name, "1", name) for name in names),
+        history=history,
+        time_step=1.0,
+        statistics=FieldStatistics(names, zeros, ones, ones),
+        predicts_change=False,
+        grid=GRID.to_dict(),
+        dataset="none",
+        dataset_sha256="",
+        parameters=0,
+        flops=0,
+        training_seconds=0.0,
+        epochs=0,
+        seed=0,
+    )
+    return Surrogate(Multiplication(factor, channels), info)
+
+
+def validation(*frames: float, history: int, repeats: int = 1) -> RolloutValidation:
+    """Windows of frames that are the same number everywhere."""
+    windows = torch.tensor(frames).reshape(1, -1, 1, 1, 1).expand(repeats, -1, 2, 4, 4)
+    return RolloutValidation(windows, history, GRID, batch_size=2)
+
+
+def test_only_predicted_frames_count() -> None:
+    # From 1 on, the prediction is 2, 4, 8; the given frames 7 and 1 are not compared to anything.
+    last, first = validation(7.0, 1.0, 1.0, 4.0, 16.0, history=2)(multiplication(2.0, history=2))
+    assert first == pytest.approx(1.0)  # |2 - 1| / 1
+    assert last == pytest.approx(0.5)  # |8 - 16| / 16
+
+
+def test_the_mean_runs_over_all_windows_of_unequal_batches() -> None:
+    windows = torch.tensor([[1.0, 1.0], [1.0, 2.0], [1.0, 4.0]]).reshape(3, 2, 1, 1, 1)
+    judge = RolloutValidation(windows.expand(-1, -1, 1, 4, 4), 1, GRID, batch_size=2)
+    last, first = judge(multiplication(2.0, channels=1))
+    assert last == first == pytest.approx((1.0 + 0.0 + 0.5) / 3)
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e30])
+def test_a_rollout_that_breaks_is_infinitely_bad(factor: float) -> None:
+    last, _ = validation(1.0, 1.0, 1.0, 1.0, history=1)(multiplication(factor))
+    assert last == float("inf")
+
+
+def test_windows_are_spread_evenly_and_do_not_overlap() -> None:
+    # 3 trajectories of 10 frames, windows of 4: starts 0 and 4 of 7 in each.
+    assert spread_windows(3, 10, 4, at_most=100).tolist() == [0, 4, 7, 11, 14, 18]
+    assert spread_windows(3, 10, 4, at_most=3).tolist() == [0, 7, 14]
+    assert spread_windows(2, 4, 4, at_most=5).tolist() == [0, 1]
