@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import torch
 import yaml
@@ -106,6 +107,8 @@ def generate(
         recipe = replace(recipe, **overrides)
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device {device!r} was asked for, but no CUDA device is available")
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
     for n in (*recipe.resolutions, recipe.reference_resolution):
         recipe.grid(n)
     folder = Path(out)
@@ -117,7 +120,7 @@ def generate(
     if jobs:
         results = _results(wanted, folder, jobs, workers, scheduler, device)
         manifest = _collect(wanted, folder, manifest, results, len(jobs))
-    _check_failures(recipe, manifest)
+    _check_failures(recipe, folder, manifest)
     return Ladder(folder)
 
 
@@ -346,15 +349,18 @@ def _write_trajectories(
     return {row: failures[row] for row in pending}
 
 
-def _check_failures(recipe: Recipe, manifest: Manifest) -> None:
+def _check_failures(recipe: Recipe, folder: Path, manifest: Manifest) -> None:
+    """Refuse a dataset in which nothing succeeded; partial failures were logged as they came."""
     failed = sum(len(s.failed) for s in manifest.shards)
-    total = sum(s.trajectories for s in manifest.shards)
-    if failed and failed == total:
-        raise ValueError(
-            f"every trajectory of {recipe.name} failed even at "
-            f"{recipe.steps_per_frame * 2**MAX_HALVINGS} steps per frame; raise steps_per_frame "
-            f"or look at the variable `failure` of the shards"
-        )
+    if not failed or failed < sum(s.trajectories for s in manifest.shards):
+        return
+    with netCDF4.Dataset(folder / manifest.shards[0].file) as file:
+        first = file["failure"][0]
+    raise ValueError(
+        f"every trajectory of {recipe.name} failed even at "
+        f"{recipe.steps_per_frame * 2**MAX_HALVINGS} steps per frame; raise steps_per_frame; the "
+        f"first failure: {first}"
+    )
 
 
 def _versions() -> dict[str, str]:

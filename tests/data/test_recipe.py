@@ -1,0 +1,96 @@
+"""Recipes: shipped ones, overrides, identity and refusals."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pdesurrogate.data import Splits, list_recipes, load_recipe
+from pdesurrogate.data.recipe import parse_recipe
+from pdesurrogate.initial_conditions import GaussianRandomField
+from pdesurrogate.solvers import DiagonalForcing, KolmogorovForcing
+
+
+def test_the_shipped_recipes_are_what_their_names_say():
+    assert set(list_recipes()) == {"decaying_turbulence", "fno_forced", "kolmogorov"}
+    kolmogorov = load_recipe("kolmogorov")
+    assert isinstance(kolmogorov.equation.forcing, KolmogorovForcing)
+    assert kolmogorov.equation.drag > 0
+    assert load_recipe("decaying_turbulence").equation.forcing is None
+    fno = load_recipe("fno_forced")
+    assert fno.equation.forcing == DiagonalForcing(0.1)
+    assert fno.domain_extent == (1.0, 1.0)
+    assert isinstance(fno.initial_condition, GaussianRandomField)
+
+
+@pytest.mark.parametrize("name", ["decaying_turbulence", "fno_forced", "kolmogorov"])
+def test_a_recipe_survives_plain_data(name):
+    recipe = load_recipe(name)
+    assert parse_recipe(recipe.to_dict()) == recipe
+    assert recipe.name == name
+
+
+def test_overrides_replace_fields_and_parts_of_the_splits():
+    recipe = load_recipe("kolmogorov", splits={"train": 3}, resolutions=[64, 32, 32], seed=7)
+    assert recipe.splits == Splits(train=3, valid=8, test=16)
+    assert recipe.resolutions == [32, 64]
+    assert recipe.seed == 7
+
+
+def test_identity_is_all_that_determines_a_trajectory(tiny):
+    assert replace(tiny, splits=Splits(1, 1, 1)).sha256 == tiny.sha256
+    assert replace(tiny, title="another").sha256 == tiny.sha256
+    for field, value in (
+        ("seed", 1),
+        ("batch_size", 4),
+        ("resolutions", [8]),
+        ("dtype", "float64"),
+        ("equation", replace(tiny.equation, viscosity=2e-3)),
+    ):
+        assert replace(tiny, **{field: value}).sha256 != tiny.sha256
+
+
+def test_rungs_keep_square_cells(tiny):
+    wide = replace(tiny, domain_extent=(1.0, 2.5))
+    assert wide.grid(8).num_points == (8, 20)
+    with pytest.raises(ValueError, match=r"resolution 9 gives 22.500 points along x"):
+        wide.grid(9)
+
+
+def test_unknown_names_are_refused_with_the_nearest_one():
+    with pytest.raises(FileNotFoundError, match=r"recipe 'kolmogorof' \(did you mean 'kolmogorov'"):
+        load_recipe("kolmogorof")
+    with pytest.raises(ValueError, match=r"recipe field 'sed' \(did you mean 'seed'"):
+        load_recipe("kolmogorov", sed=1)
+    with pytest.raises(FileNotFoundError, match=r"there is no recipe file nowhere\.yaml"):
+        load_recipe("nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"reference_resolution": 8}, "at least the finest rung of resolutions"),
+        ({"resolutions": []}, "rungs of at least 4 points"),
+        ({"num_frames": 0}, "num_frames must be positive, got 0"),
+        ({"seed": -1}, "seed must not be negative"),
+        ({"splits": {"train": -1}}, "splits.train must not be negative"),
+    ],
+)
+def test_values_out_of_range_are_refused(change, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        load_recipe("kolmogorov", **change)
+
+
+def test_a_broken_file_is_named(tmp_path: Path, tiny):
+    import yaml
+
+    path = tmp_path / "mine.yaml"
+    content = tiny.to_dict()
+    content["equation"]["init_args"]["vicosity"] = 1.0
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=r"mine\.yaml: .*'vicosity' is not accepted"):
+        load_recipe(path)
+    del content["equation"]["init_args"]["vicosity"]
+    content["splits"]["train"] = 2
+    path.write_text(yaml.safe_dump(content))
+    assert load_recipe(path).splits.train == 2
