@@ -37,6 +37,9 @@ _HOPELESS = 10.0
 _NOTHING = 1e-5
 """Errors that are rounding: the floor's in the resolved band, every detail at the training grid."""
 
+_ROUNDING = 1e-9
+"""Power below this share of the largest is rounding in float32 fields and is not drawn."""
+
 _BANDS = {"Resolved band": "in_band_error", "Detail beyond it": "out_of_band_error"}
 _MOST_DESCRIBED = 8
 
@@ -107,7 +110,10 @@ def spectra(study: Study, field: str, lead_index: int) -> list[Panel]:
     finite = np.concatenate([t[np.isfinite(t) & (t > 0)] for t in truth.values()])
     if finite.size == 0:
         return []
-    limits = (float(finite.min()) / 10, float(finite.max()) * 5)
+    limits = (
+        max(float(finite.min()) / 10, _ROUNDING * float(finite.max())),
+        5 * float(finite.max()),
+    )
     return [
         _spectrum_panel(study, field, lead_index, resolution, truth[resolution], limits)
         for resolution in study.resolutions
@@ -271,7 +277,7 @@ def _mark_nyquist(
     """A line where a training grid ends: the first shell that is not complete at a resolution is
     at its Nyquist wavenumber, which is proportional to the resolution."""
     limit = 2 * wavenumber[-1] - wavenumber[-2]
-    for n0 in sorted({m.training_resolution for m in study.models if m.training_resolution}):
+    for n0 in sorted({m.training_resolution for m in study.methods if m.training_resolution}):
         nyquist = limit * n0 / resolution
         if nyquist > limit * 1.001:
             continue

@@ -41,7 +41,7 @@ def times(ratio: float) -> str:
     return f"{significant(ratio)}×"
 
 
-def count(number: float) -> str:
+def count(number: float | int) -> str:
     """A large count with a decimal prefix.
 
     Example:
@@ -58,7 +58,7 @@ def duration(seconds: float) -> str:
     """A time in the unit that suits it.
 
     Example:
-        >>> duration(0.0044), duration(65), duration(650), duration(9000)
+        >>> duration(0.0044), duration(65.0), duration(650.0), duration(9000.0)
         ('4.40 ms', '65.0 s', '10.8 min', '2.50 h')
     """
     if math.isnan(seconds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -98,12 +99,11 @@ def draw_series(
 
 
 def plain_log_ticks(axes: Axes, limits: tuple[float, float]) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, written as decimals."""
-    decades = range(int(np.floor(np.log10(limits[0]))), int(np.ceil(np.log10(limits[1]))) + 1)
-    every = (1, 2, 5) if len(decades) <= 4 else (1,)
-    ticks = [m * 10.0**d for d in decades for m in every]
-    axes.yaxis.set_major_locator(
-        FixedLocator([tick for tick in ticks if limits[0] <= tick <= limits[1]])
-    )
+    """Ticks at round numbers, written as decimals, the denser the fewer decades there are."""
+    low, high = limits
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 3, 5, 7) if high < 10 * low else (1, 2, 5) if high < 1e3 * low else (1,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
     axes.yaxis.set_minor_locator(NullLocator())

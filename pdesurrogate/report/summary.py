@@ -64,7 +64,7 @@ def _matched_by(study: Study) -> str:
     parameters = [m.parameters for m in study.models]
     flops = [m.flops for m in study.models]
     if len(parameters) < 2:
-        return "one model, nothing to match"
+        return "nothing: there are no two models to compare"
     if max(parameters) <= _MATCHES * min(parameters):
         return f"parameters ({count(min(parameters))} to {count(max(parameters))})"
     if max(flops) <= _MATCHES * min(flops):
