@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from pdesurrogate.report.estimates import Estimate, estimate, estimate_difference, estimate_ratio
-from pdesurrogate.report.methods import Method, Series, Study
+from pdesurrogate.report.methods import Series, Study
 from pdesurrogate.report.numbers import duration, list_in_words, significant, times
 from pdesurrogate.report.tables import FIRST, LAST, transfer_gap
 
@@ -17,6 +17,8 @@ __all__ = ["Finding", "findings", "headline"]
 
 _KEEPS = 1.05
 """A ratio of errors up to which a grid counts as no worse than the training grid."""
+
+_MOST_LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def _where(study: Study, resolution: int) -> str:
     return f"At {resolution} × {resolution}"
 
 
-def _native_ratios(study: Study, resolution: int, field: str, step: int) -> dict[Method, Estimate]:
+def _native_ratios(study: Study, resolution: int, field: str, step: int) -> dict[Series, Estimate]:
     """Total error at a resolution over that at the training grid, per model used as it is."""
     ratios = {}
     for method in study.models:
@@ -73,8 +75,8 @@ def _native_ratios(study: Study, resolution: int, field: str, step: int) -> dict
             continue
         here = study.scores("total_error", native, resolution, field)[..., step]
         home = study.scores("total_error", native, n0, field)[..., step]
-        ratios[method] = estimate_ratio(here, home)
-    return {m: ratio for m, ratio in ratios.items() if np.isfinite(ratio.mean)}
+        ratios[native] = estimate_ratio(here, home)
+    return ratios
 
 
 def _carried_gaps(study: Study, resolution: int, field: str) -> dict[Series, Estimate]:
@@ -84,34 +86,50 @@ def _carried_gaps(study: Study, resolution: int, field: str) -> dict[Series, Est
         for series in study.series(resolution, field)
         if not series.method.is_baseline and series.protocol != "native"
     }
-    return {s: gap for s, gap in gaps.items() if gap is not None and np.isfinite(gap.mean)}
+    return {series: gap for series, gap in gaps.items() if gap is not None}
 
 
-def _native_clause(ratios: dict[Method, Estimate]) -> str:
-    worse = [m for m, ratio in ratios.items() if ratio.mean > _KEEPS]
-    span = _span([ratio.mean for ratio in ratios.values()])
+def _whole(ratios: dict[Series, Estimate]) -> dict[Series, Estimate]:
+    """Those of which no rollout broke, the smallest first."""
+    whole = {s: r for s, r in ratios.items() if r.num_broken == 0 and np.isfinite(r.mean)}
+    return dict(sorted(whole.items(), key=lambda item: item[1].mean))
+
+
+def _native_clause(ratios: dict[Series, Estimate]) -> str:
+    whole = _whole(ratios)
+    num_broken = len(ratios) - len(whole)
+    if not whole:
+        return "models used as they are break"
+    suffix = f", or break ({num_broken} of {len(ratios)})" if num_broken else ""
+    worse = [ratio.mean for ratio in whole.values() if ratio.mean > _KEEPS]
+    span = _span([ratio.mean for ratio in whole.values()])
     if len(ratios) == 1:
-        name, ratio = next((m.name, r.mean) for m, r in ratios.items())
-        verb = "grows to" if ratio > _KEEPS else "stays at"
-        return f"{name}’s native error {verb} {times(ratio)} its error at the training grid"
-    if not worse:
+        series, ratio = next(iter(whole.items()))
+        verb = "grows to" if worse else "stays at"
+        name = series.method.name
+        return f"{name}’s native error {verb} {times(ratio.mean)} its error at the training grid"
+    if not worse and not num_broken:
         return f"every model used as it is keeps its accuracy (its errors are {span} as large)"
-    if len(worse) == len(ratios):
-        return f"models used as they are err {span} as much"
-    largest = max(ratios[m].mean for m in worse)
+    if len(worse) == len(whole) or num_broken:
+        return f"models used as they are err {span} as much{suffix}"
     return (
-        f"{len(worse)} of {len(ratios)} models used as they are lose accuracy "
-        f"(errors up to {times(largest)} as large)"
+        f"{len(worse)} of {len(whole)} models used as they are lose accuracy "
+        f"(errors up to {times(max(worse))} as large)"
     )
 
 
 def _carried_clause(gaps: dict[Series, Estimate]) -> str:
-    protocols = list(dict.fromkeys(s.protocol for s in gaps))
-    who = list_in_words(protocols)
-    span = _span([gap.mean for gap in gaps.values()])
-    if max(gap.mean for gap in gaps.values()) <= _KEEPS:
-        return f"{who}, the error in the resolved band stays at {span}"
-    return f"{who}, the error in the resolved band is {span} that at the training grid"
+    who = list_in_words(list(dict.fromkeys(s.protocol for s in gaps)))
+    means = [gap.mean for gap in _whole(gaps).values()]
+    if not means:
+        return f"{who}, they break"
+    suffix = f", or they break ({len(gaps) - len(means)} of {len(gaps)})"
+    suffix = suffix if len(means) < len(gaps) else ""
+    if max(means) <= _KEEPS:
+        return f"{who}, the error in the resolved band stays at {_span(means)}{suffix}"
+    return (
+        f"{who}, the error in the resolved band is {_span(means)} that at the training grid{suffix}"
+    )
 
 
 def _span(ratios: Sequence[float]) -> str:
@@ -135,26 +153,46 @@ def _native_finding(study: Study, resolution: int, field: str) -> Finding | None
     first = _native_ratios(study, resolution, field, FIRST)
     if not first:
         return None
-    last = _native_ratios(study, resolution, field, LAST)
     steps = len(study.lead_times)
-    items = [
-        f"{m.name} {times(ratio.mean)}"
-        + (f" ({times(last[m].mean)} after {steps} steps)" if m in last and steps > 1 else "")
-        for m, ratio in sorted(first.items(), key=lambda item: item[1].mean)
-    ]
-    return Finding(
-        "Used as they are",
+    text = (
         f"On {resolution} × {resolution} points the same weights err after one step, relative to "
-        f"their training grid: {list_in_words(items)}.",
+        f"their training grid: {_listing(first)}."
     )
+    if steps > 1:
+        last = _native_ratios(study, resolution, field, LAST)
+        text += f" After {steps} steps: {_listing(last)}."
+    return Finding("Used as they are", text)
+
+
+def _listing(ratios: dict[Series, Estimate]) -> str:
+    """Each method and its ratio, by protocol if they are many, and which of them broke."""
+    whole = _whole(ratios)
+    protocols = list(dict.fromkeys(s.protocol for s in ratios))
+    if len(whole) <= _MOST_LISTED:
+        labels = {s: s.method.name if len(protocols) == 1 else s.name for s in whole}
+        items = [f"{labels[s]} {times(ratio.mean)}" for s, ratio in whole.items()]
+    else:
+        means = {p: [r.mean for s, r in whole.items() if s.protocol == p] for p in protocols}
+        items = [
+            f"{len(of)} models {_span(of)}" + ("" if len(protocols) == 1 else f" {protocol}")
+            for protocol, of in means.items()
+            if of
+        ]
+    items += [
+        f"{s.name} broke in {ratio.num_broken} of {ratio.num_rollouts} rollouts"
+        for s, ratio in ratios.items()
+        if ratio.num_broken
+    ]
+    return list_in_words(items) or "nothing to compare with"
 
 
 def _carried_finding(study: Study, resolution: int, field: str) -> Finding | None:
     gaps = _carried_gaps(study, resolution, field)
     if not gaps:
         return None
-    items = [f"{s.name} {times(gap.mean)}" for s, gap in gaps.items()]
-    text = f"Transfer gaps after one step: {list_in_words(items)}."
+    protocols = list(dict.fromkeys(s.protocol for s in gaps))
+    how = f"{protocols[0].capitalize()}: transfer" if len(protocols) == 1 else "Transfer"
+    text = f"{how} gaps after one step: {_listing(gaps)}."
     floors = [
         estimate(study.scores("out_of_band_error", s, resolution, field)[..., FIRST]).mean
         for s in study.series(resolution, field)

@@ -12,9 +12,6 @@ from PIL import Image
 
 __all__ = ["data_uri", "figure_uri", "palette_image", "palette_indices", "png_uri"]
 
-_MOST_POINTS = 256
-"""Points per side beyond which a picture is averaged down: no screen shows more of a tile."""
-
 
 def data_uri(content: bytes, media_type: str) -> str:
     """Bytes as a `data:` URI."""
@@ -44,9 +41,19 @@ def palette_image(
     low: float,
     high: float,
     palette: UInt8[np.ndarray, "256 rgb"],
+    most_points: int = 256,
 ) -> Image.Image:
-    """A field as a picture of one pixel a point (large grids averaged down to 256 a side)."""
-    image = Image.fromarray(palette_indices(_at_most(field), low, high))
+    """A field as a picture of one pixel a point.
+
+    Args:
+        field: On a grid, first row at the bottom of the picture.
+        low: Value of the first colour.
+        high: Value of the last colour.
+        palette: The colours.
+        most_points: Points per side beyond which the grid is averaged down; by default more than
+            a screen shows of a picture this small.
+    """
+    image = Image.fromarray(palette_indices(_at_most(field, most_points), low, high))
     image.putpalette(palette.tobytes())
     return image
 
@@ -58,9 +65,9 @@ def png_uri(image: Image.Image) -> str:
     return data_uri(buffer.getvalue(), "image/png")
 
 
-def _at_most(field: Float[np.ndarray, "y x"]) -> Float[np.ndarray, "row column"]:
-    """Block averages with the smallest factor that leaves at most `_MOST_POINTS` a side."""
-    factor = -(-max(field.shape) // _MOST_POINTS)
+def _at_most(field: Float[np.ndarray, "y x"], most_points: int) -> Float[np.ndarray, "row column"]:
+    """Block averages with the smallest factor that leaves at most so many points a side."""
+    factor = -(-max(field.shape) // most_points)
     rows, columns = (n // factor for n in field.shape)
     blocks = field[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
     return blocks.mean(axis=(1, 3))

@@ -17,6 +17,9 @@ from pdesurrogate.report.numbers import significant
 
 __all__ = ["Gallery", "Scale", "Tile", "gallery", "shown_series", "value_scale"]
 
+_MANY = 12
+"""Pictures in a row from which on they are drawn coarser, to keep the page small."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -32,9 +35,9 @@ class Scale:
     high: float
     palette: UInt8[np.ndarray, "256 rgb"]
 
-    def image(self, field: Float[np.ndarray, "y x"]) -> Image.Image:
-        """A field in these colours."""
-        return palette_image(field, self.low, self.high, self.palette)
+    def image(self, field: Float[np.ndarray, "y x"], most_points: int = 256) -> Image.Image:
+        """A field in these colours, averaged down to at most so many points a side."""
+        return palette_image(field, self.low, self.high, self.palette, most_points)
 
     @property
     def bar(self) -> str:
@@ -110,11 +113,13 @@ def gallery(
         f"True {label} at {resolution} × {resolution} {when}, from "
         f"{significant(float(truth.min()))} to {significant(float(truth.max()))}."
     )
-    tiles = [Tile("Truth", "", png_uri(values.image(truth)), true_alt)]
-    tiles += [
-        _tile(series, frame, truth, values, differences, f"at {resolution} × {resolution} {when}")
-        for series, frame in frames.items()
-    ]
+    most_points = 256 if len(frames) < _MANY else 128
+    tiles = [Tile("Truth", "", png_uri(values.image(truth, most_points)), true_alt)]
+    where = f"at {resolution} × {resolution} {when}"
+    for series, frame in frames.items():
+        difference = frame - truth
+        pictures = values.image(frame, most_points), differences.image(difference, most_points)
+        tiles.append(_tile(series, difference, truth, pictures, where))
     return Gallery(resolution, when, examples[0].trajectory, tuple(tiles), values, differences)
 
 
@@ -172,22 +177,21 @@ def _difference_limit(
 
 def _tile(
     series: Series,
-    frame: Float[np.ndarray, "y x"],
+    difference: Float[np.ndarray, "y x"],
     truth: Float[np.ndarray, "y x"],
-    values: Scale,
-    differences: Scale,
+    pictures: tuple[Image.Image, Image.Image],
     where: str,
 ) -> Tile:
-    difference = frame - truth
+    """Both pictures, prediction and difference, with what they show in words."""
     error = float(np.linalg.norm(difference) / np.linalg.norm(truth))
     largest = significant(float(np.abs(difference).max()))
     subtitle = "" if series.method.is_baseline else series.protocol
     return Tile(
         title=series.method.name,
         subtitle=subtitle,
-        prediction=png_uri(values.image(frame)),
+        prediction=png_uri(pictures[0]),
         prediction_alt=f"{series.name} {where}: relative error {significant(error)}.",
-        difference=png_uri(differences.image(difference)),
+        difference=png_uri(pictures[1]),
         difference_alt=f"{series.name} minus truth {where}: at most {largest} in magnitude.",
         note=f"error {significant(error)}",
     )

@@ -203,7 +203,7 @@ def _error_cell(value: Estimate, is_best: bool) -> Cell:
     if value.num_broken:
         held = value.num_rollouts - value.num_broken
         note = (
-            f"{significant(value.mean)} over the {held} of {value.num_rollouts} that stayed finite"
+            f"{significant(value.mean)} over {held} of {value.num_rollouts}"
             if held
             else f"all {value.num_rollouts} broke"
         )

@@ -8,6 +8,7 @@ import xarray as xr
 
 from pdesurrogate.report.findings import findings, headline
 from pdesurrogate.report.methods import Study
+from tests.evaluation.mock_evaluation import mock_evaluation
 from tests.report.conftest import Mock
 
 FIELD = "vorticity"
@@ -67,6 +68,26 @@ def test_headline_of_one_model_names_it(mock: Mock) -> None:
         "At 4 times the training grid, FNO’s native error grows to 5.10× its error at the training "
         "grid; projected, the error in the resolved band stays at 1.00×."
     )
+
+
+def test_models_that_broke_are_told_in_every_sentence(mock: Mock) -> None:
+    root = _clean(mock[0], {"MultiResNet": 5.0, "ResidualUNet": 6.0, "FNO": 2.0}, 1.0)
+    at = {"run": "FNO", "protocol": "native", "resolution": 128, "trajectory": [0, 2]}
+    for name in ("total_error", "in_band_error"):
+        root[name].loc[at] = np.inf
+    study = Study.of(root)
+    assert "models used as they are err 5.00–6.00× as much, or break (1 of 3)" in headline(
+        study, FIELD
+    )
+    told = "MultiResNet 5.00×, ResidualUNet 6.00× and FNO native broke in 2 of 4 rollouts"
+    assert _text(study, "Used as they are").count(told) == 2
+
+
+def test_many_models_are_told_by_their_range() -> None:
+    root, _ = mock_evaluation(num_trajectories=2, num_steps=2, seeds=(0, 1, 2))
+    apart = root.assign_coords(seed=("run", np.zeros(root.sizes["run"], dtype=int)))
+    study = Study.of(apart)
+    assert re.search(r"grid: 9 models \d\.\d\d–\d\.\d\d×\.", _text(study, "Used as they are"))
 
 
 def test_headline_of_one_grid_or_of_no_model(mock: Mock) -> None:
