@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pdesurrogate.data import Ladder, generate
@@ -20,12 +21,10 @@ __all__ = ["DEMO_MODELS", "DemoConfig", "run_demo"]
 
 log = logging.getLogger(__name__)
 
-RUNGS = (32, 64, 128)
-
 DEMO_MODELS: dict[str, ModelSpec] = {
-    "multi-resnet": MultiResNet(width=20, levels=3),
-    "residual-unet": ResidualUNet(width=14, levels=3),
-    "fno": FNO(width=24, modes=12),
+    "multi-resnet": MultiResNet(width=23, levels=3),
+    "residual-unet": ResidualUNet(width=16, levels=3),
+    "fno": FNO(width=20, modes=8),
 }
 """Names of the demo's runs and their models, of about half a million parameters each."""
 
@@ -35,24 +34,33 @@ class DemoConfig:
     """The size of the demo. The defaults take some minutes on two cores.
 
     Args:
+        resolutions: The ladder; models are trained on its coarsest rung.
+        reference_resolution: Points a side of the simulation. A third of 192 is 64: the coarsest
+            reference whose dealiased modes fill the 128 rung.
+        steps_per_frame: Solver steps from one frame to the next.
+        spin_up_frames: Frame intervals before the first stored frame.
+        num_frames: Frames of a trajectory.
         train: Training trajectories.
         test: Test trajectories.
-        num_frames: Frames of a trajectory.
         epochs: Passes over the training windows.
         num_steps: Frames that are predicted in the evaluation.
         seed: Seed of data and training.
     """
 
+    resolutions: tuple[int, ...] = (32, 64, 128)
+    reference_resolution: int = 192
+    steps_per_frame: int = 48
+    spin_up_frames: int = 20
+    num_frames: int = 25
     train: int = 40
     test: int = 8
-    num_frames: int = 25
     epochs: int = 20
     num_steps: int = 12
     seed: int = 0
 
 
 def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = False) -> Path:
-    """Simulate Kolmogorov flow, train three models at 32 x 32, evaluate at 32, 64 and 128, report.
+    """Simulate Kolmogorov flow, train three models on the coarsest rung, evaluate on all, report.
 
     Called again, it continues with what is not yet there.
 
@@ -80,9 +88,9 @@ def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = F
     table = evaluate(
         surrogates,
         data,
-        RUNGS,
+        config.resolutions,
         num_steps=config.num_steps,
-        commands=[f"pdesurrogate demo --out {out}"],
+        commands=[_command(out, config)],
     )
     write_evaluation(table, out / "evaluation.nc")
     log.info("all grids are evaluated after %.0f s", time.monotonic() - started)
@@ -91,17 +99,25 @@ def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = F
     return page
 
 
+def _command(out: Path, config: DemoConfig) -> str:
+    """The command line that does it again."""
+    words = ["pdesurrogate", "demo", "--out", str(out)]
+    for option, value in asdict(config).items():
+        if value != getattr(DemoConfig(), option):
+            words += [f"--{option}", str(list(value) if isinstance(value, tuple) else value)]
+    return shlex.join(words)
+
+
 def demo_data(folder: Path, config: DemoConfig) -> Ladder:
     """The demo's dataset: the recipe `kolmogorov` with a smaller reference and less of it."""
     return generate(
         "kolmogorov",
         folder,
         workers=os.cpu_count() or 1,
-        resolutions=list(RUNGS),
-        # The coarsest reference that fills every mode of the 128 rung: a third of 192 is 64.
-        reference_resolution=192,
-        steps_per_frame=48,
-        spin_up_frames=20,
+        resolutions=list(config.resolutions),
+        reference_resolution=config.reference_resolution,
+        steps_per_frame=config.steps_per_frame,
+        spin_up_frames=config.spin_up_frames,
         num_frames=config.num_frames,
         splits={"train": config.train, "valid": 8, "test": config.test},
         accuracy_trajectories=1,
@@ -112,7 +128,7 @@ def demo_data(folder: Path, config: DemoConfig) -> Ladder:
 def _train(run: Path, spec: ModelSpec, data: Ladder, config: DemoConfig) -> Surrogate:
     """Train a run, continue it, or take it as it is when it is finished."""
     training = TrainingConfig(epochs=config.epochs, seed=config.seed)
-    return train(spec, data, RUNGS[0], run, training, resume=run.exists())
+    return train(spec, data, data.resolutions[0], run, training, resume=run.exists())
 
 
 def _clear(out: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
-_PATH_OPTIONS = ("--out", "--data", "--config")
+_LISTS = ("--resolutions", "--protocols", "--fields", "--domain_extent", "--references")
 _USERS_SYSTEM = ("ENOSPC", "EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EDQUOT")
 
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> None:
     # Importing the toolkit takes seconds: not before it is needed.
     from pdesurrogate.cli.commands import COMMANDS, model_names
-    from pdesurrogate.cli.parsing import Parser, bracket_lists, check_class
+    from pdesurrogate.cli.parsing import Parser, UsageError, bracket_lists, check_class
     from pdesurrogate.data.recipe import find_recipe
 
     parser = Parser(
@@ -59,7 +59,9 @@ def _run(arguments: list[str]) -> None:
     commands = parser.add_subcommands()
     for name, command in COMMANDS.items():
         commands.add_subcommand(name, command.parser(), help=command.summary)
-    arguments = bracket_lists(arguments, _PATH_OPTIONS)
+    if not arguments:
+        raise UsageError(f"give a command: {', '.join(COMMANDS)}")
+    arguments = bracket_lists(arguments, _LISTS)
     if arguments[:1] == ["generate"]:
         recipe = _first_positional(arguments[1:])
         if recipe is not None:

@@ -26,24 +26,24 @@ class Parser(jsonargparse.ArgumentParser):
         raise UsageError(_sentence(" ".join(message.split()), self))
 
 
-def bracket_lists(arguments: Sequence[str], paths: Sequence[str]) -> list[str]:
+def bracket_lists(arguments: Sequence[str], lists: Sequence[str]) -> list[str]:
     """Let `--resolutions 32,64` stand for `--resolutions "[32, 64]"`.
 
     Args:
         arguments: The command line.
-        paths: Options whose values are paths, which may hold commas of their own.
+        lists: Options that take a list.
 
     Example:
-        >>> bracket_lists(["--resolutions", "32,64", "--out", "a,b"], ["--out"])
-        ['--resolutions', '[32,64]', '--out', 'a,b']
+        >>> bracket_lists(["--resolutions", "32,64", "--fields=u"], ["--resolutions", "--fields"])
+        ['--resolutions', '[32,64]', '--fields=[u]']
     """
     out: list[str] = []
     for argument in arguments:
-        option, separator, value = argument.rpartition("=")
-        name = option if separator else (out[-1] if out else "")
-        is_value = name.startswith("--") and name not in paths
-        if is_value and re.fullmatch(r"[\w.+-]+(,[\w.+-]+)+", value):
-            argument = f"{option}{separator}[{value}]"
+        option, separator, value = argument.partition("=")
+        if not separator:
+            option, value = out[-1] if out else "", argument
+        if option in lists and not value.startswith(("[", "-", "null")):
+            argument = f"{option}=[{value}]" if separator else f"[{value}]"
         out.append(argument)
     return out
 
@@ -71,7 +71,7 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
         options = [o for a in parser._actions for o in a.option_strings if o.startswith("--")]
         return unknown_name("option", word, options).partition(";")[0] + "; --help shows them all"
     if found := re.search(r"Option '([\w.]+)' is not accepted", message):
-        return f"{where} has no option {found[1]!r}; --help shows what there is"
+        return f"{where} has no option {found[1]!r}; --help shows what there is".strip()
     if found := re.search(r"Expected a dot import path string: (.*)", message):
         return f"{where}: {found[1]!r} is no known class; `pdesurrogate list` shows the known ones"
     if found := re.search(r"Expected a typing.Literal\[(.*)\]\. Got value: (.*)", message):
@@ -83,8 +83,9 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
         return "missing: " + ", ".join(_POSITIONAL.get(name, f"--{name}") for name in names)
     if found := re.search(r"invalid choice: '(\S+)' \(choose from (.*)\)", message):
         return unknown_name("command", found[1], re.findall(r"'(\w+)'", found[2]))
-    if found := re.search(r'expected "subcommand" to be one of \{(.*)\}', message):
-        return f"give a command: {found[1].replace(',', ', ')}"
+    # A part's own parser has spoken: put the part's name before what it said.
+    message = re.sub(r'Parser key "([\w.]+)": +--', r"--\1.", message)
+    message = re.sub(r'Parser key "([\w.]+)": +has', r"--\1 has", message)
     return re.sub(r'Parser key "([\w.]+)": ?', r"--\1: ", message)
 
 

@@ -1,0 +1,271 @@
+"""Every command through `main`, and what crosses the process's border through the real script."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import xarray as xr
+import yaml
+
+from pdesurrogate.cli import main
+from pdesurrogate.data import Ladder, open_dataset
+
+SCRIPT = Path(sys.executable).with_name("pdesurrogate")
+TINY = [
+    word
+    for option, value in {
+        "resolutions": "8,16",
+        "reference_resolution": 16,
+        "steps_per_frame": 16,
+        "num_frames": 6,
+        "spin_up_frames": 0,
+        "splits.train": 3,
+        "splits.valid": 1,
+        "splits.test": 2,
+        "batch_size": 3,
+        "accuracy_trajectories": 0,
+        "workers": 1,
+    }.items()
+    for word in (f"--{option}", str(value))
+]
+TRAIN = "--model MultiResNet --model.width 4 --model.levels 1 --epochs 1 --validation_steps 2"
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset, a run, an evaluation and a report, made by the commands."""
+    torch.set_num_threads(1)
+    here = tmp_path_factory.mktemp("journey")
+    assert run("generate", "kolmogorov", "--out", here / "data", *TINY) == 0
+    train = ["train", "--data", here / "data", "--resolution", 8, "--out", here / "run"]
+    assert run(*train, *TRAIN.split()) == 0
+    evaluate = ["evaluate", here / "run", "--data", here / "data", "--resolutions", "8,16"]
+    assert run(*evaluate, "--protocols", "[native, projected]", "--out", here / "eval.nc") == 0
+    assert run("report", here / "eval.nc", "--out", here / "report.html") == 0
+    return here
+
+
+def test_generate_writes_what_the_options_ask_for(journey):
+    data = open_dataset(journey / "data")
+    assert isinstance(data, Ladder)
+    assert data.resolutions == (8, 16)
+    assert [data.num_trajectories(split) for split in ("train", "valid", "test")] == [3, 1, 2]
+    assert data.num_frames == 6
+
+
+def test_a_nested_field_can_be_overridden(tmp_path):
+    options = ["--equation.viscosity", "5e-3", "--equation.forcing.wavenumber", "2"]
+    assert run("generate", "kolmogorov", "--out", tmp_path / "d", *TINY, *options) == 0
+    recipe = open_dataset(tmp_path / "d").recipe
+    assert recipe.equation.viscosity == 5e-3
+    assert recipe.equation.forcing.wavenumber == 2
+    assert recipe.equation.drag == 0.1
+
+
+def test_the_run_holds_what_was_promised(journey):
+    for name in ("config.yaml", "model.safetensors", "surrogate.json", "metrics.csv", "checkpoint"):
+        assert (journey / "run" / name).exists()
+    config = yaml.safe_load((journey / "run" / "config.yaml").read_text())
+    assert config["epochs"] == 1
+    assert config["model"]["init_args"]["width"] == 4
+
+
+def test_a_runs_configuration_trains_it_again(journey, tmp_path):
+    config = journey / "run" / "config.yaml"
+    assert run("train", "--config", config, "--out", tmp_path / "again") == 0
+    weights = [
+        (p / "model.safetensors").read_bytes() for p in (journey / "run", tmp_path / "again")
+    ]
+    assert weights[0] == weights[1]
+
+
+def test_the_evaluation_opens_with_plain_xarray_and_says_how_it_was_made(journey):
+    table = xr.open_dataset(journey / "eval.nc")
+    assert {"run", "protocol", "resolution", "trajectory", "lead_time", "field"} <= set(table.dims)
+    assert "persistence" in table["run"].values
+    commands = json.loads(table.attrs["commands"])
+    assert [line.split()[1] for line in commands] == ["generate", "train", "evaluate"]
+
+
+def test_the_commands_of_an_evaluation_reproduce_it(journey, tmp_path):
+    commands = json.loads(xr.open_dataset(journey / "eval.nc").attrs["commands"])
+    evaluate = commands[-1].replace(str(journey / "eval.nc"), str(tmp_path / "again.nc"))
+    import shlex
+
+    assert main(shlex.split(evaluate)[1:]) == 0
+    before, after = (xr.open_dataset(p) for p in (journey / "eval.nc", tmp_path / "again.nc"))
+    xr.testing.assert_identical(before["nrmse"], after["nrmse"])
+
+
+@pytest.mark.parametrize("what", ["data", "run", "eval.nc"])
+def test_info_describes_everything(journey, what, capsys):
+    assert run("info", journey / what) == 0
+    text = capsys.readouterr().out
+    assert "kind" in text
+    assert run("info", journey / what, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["kind"] == {"data": "dataset", "run": "run", "eval.nc": "evaluation"}[what]
+
+
+def test_info_verifies_checksums(journey, capsys):
+    assert run("info", journey / "data", "--verify") == 0
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("datasets", "kolmogorov"),
+        ("models", "MultiResNet"),
+        ("metrics", "nrmse"),
+        ("protocols", "projected"),
+    ],
+)
+def test_list_names_what_can_be_named(what, name, capsys):
+    assert run("list", what) == 0
+    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert len(rows[name]) > 10
+
+
+def test_print_config_shows_the_whole_recipe(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(
+            "generate", "fno_forced", "--out", "x", "--equation.viscosity", "1e-5", "--print_config"
+        )
+    assert stop.value.code == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown["equation"]["init_args"]["viscosity"] == 1e-5
+    assert shown["resolutions"] == [32, 64, 128]
+
+
+MISTAKES = [
+    ("generate kolmogorof --out {new}", "unknown recipe 'kolmogorof' (did you mean 'kolmogorov'?)"),
+    ("generate nowhere.yaml --out {new}", "there is no recipe file nowhere.yaml"),
+    ("generate kolmogorov", "missing: --out"),
+    ("generate kolmogorov --out {new} --sed 1", "unknown option '--sed' (did you mean '--seed'?)"),
+    ("generate kolmogorov --out {new} --seed x", "--seed must be of type int, got 'x'"),
+    ("generate kolmogorov --out {new} --resolutions 32,x", "--resolutions must be of type int"),
+    (
+        "generate kolmogorov --out {new} --equation.viscosty 1",
+        "--equation has no option 'viscosty'",
+    ),
+    ("generate kolmogorov --out {new} --equation.viscosity -1", "viscosity must not be negative"),
+    ("generate kolmogorov --out {new} --workers 0", "workers must be at least 1, got 0"),
+    ("generate decaying_turbulence --out {data}", "holds another dataset"),
+    ("generate kolmogorov --out {run}", "exists and is no dataset"),
+    ("train --data {data} --resolution 8 --out {new}", "missing: --model"),
+    (
+        "train --data {data} --model MultiResnet --resolution 8 --out {new}",
+        "unknown model 'MultiResnet' (did you mean 'MultiResNet'?)",
+    ),
+    (
+        "train --data {data} --model FNO --model.widht 8 --resolution 8 --out {new}",
+        "--model has no option 'widht'",
+    ),
+    (
+        "train --data {data} --model FNO --model.norm batch --resolution 8 --out {new}",
+        "--model.norm must be one of 'none', 'instance', 'group', got 'batch'",
+    ),
+    (
+        "train --data {data} --model FNO --resolution 12 --out {new}",
+        "resolution 12 is not in kolmogorov; its rungs are 8, 16",
+    ),
+    (
+        "train --data {data} --model FNO --validation_steps 2 --resolution 8 --out {new}",
+        "a grid of 8 x 8 points is too coarse for an FNO of 12 modes",
+    ),
+    (
+        "train --data {data} --model MultiResNet --fields vortcity --resolution 8 --out {new}",
+        "(did you mean 'vorticity'?)",
+    ),
+    ("train --data {new} --model FNO --resolution 8 --out {new}", "is no dataset"),
+    ("train --data {data} --resolution 8 --out {run} " + TRAIN, "--resume or"),
+    ("evaluate {run} --data {data} --resolutions 8,32 --out {new}", "resolution 32"),
+    ("evaluate {run} --data {data} --resolutions 8 --protocols natve --out {new}", "'native'"),
+    ("evaluate {new} --data {data} --resolutions 8 --out {new}", "{new}"),
+    ("evaluate {run} --data {data} --resolutions 8 --out {eval}", "exists; give --overwrite"),
+    ("report {new} --out {new}.html", "{new}"),
+    ("report {run}/metrics.csv --out {new}.html", "metrics.csv"),
+    ("report {eval} --out {report}", "--overwrite"),
+    ("info {new}", "there is nothing at {new}"),
+    ("info {run}/checkpoint", "is no dataset, finished run or evaluation"),
+    ("list model", "WHAT must be one of 'datasets', 'models', 'metrics', 'protocols', got 'model'"),
+    ("trian", "unknown command 'trian' (did you mean 'train'?)"),
+    ("", "give a command: demo, list, generate, train, evaluate, report, info"),
+]
+
+
+@pytest.mark.parametrize(("line", "sentence"), MISTAKES, ids=[line for line, _ in MISTAKES])
+def test_a_mistake_is_told_in_one_sentence(line, sentence, journey, tmp_path, capsys):
+    names = {
+        "new": tmp_path / "new",
+        "data": journey / "data",
+        "run": journey / "run",
+        "eval": journey / "eval.nc",
+        "report": journey / "report.html",
+    }
+    assert main(line.format(**names).split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("pdesurrogate: ")
+    assert sentence.format(**names) in captured.err
+    assert "Traceback" not in captured.err
+    assert not (tmp_path / "new").exists() or not list((tmp_path / "new").glob("**/*.nc"))
+
+
+def test_a_fault_of_ours_shows_its_traceback(monkeypatch, capsys):
+    from pdesurrogate.cli import commands
+
+    monkeypatch.setattr(commands, "list_recipes", lambda: int("not a number"))
+    with monkeypatch.context() as patch:
+        patch.setattr(commands.Path, "resolve", lambda self: 1 / 0, raising=False)
+        assert main(["info", "."]) == 2
+    monkeypatch.setattr(commands, "describe", lambda *a, **k: 1 / 0)
+    assert main(["info", "."]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_the_script_prints_only_the_result(journey, tmp_path):
+    done = subprocess.run(
+        [SCRIPT, "generate", "kolmogorov", "--out", tmp_path / "data", *TINY],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    assert done.stdout == f"{tmp_path / 'data'}\n"
+    assert "train/shard-00000.nc written: 1 of 3" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_keeps_what_is_finished(tmp_path):
+    out = tmp_path / "data"
+    options = [*TINY, "--splits.train", "60", "--num_frames", "12", "--reference_resolution", "48"]
+    process = subprocess.Popen(
+        [SCRIPT, "generate", "kolmogorov", "--out", out, *options],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "train" / "shard-00001.nc").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; what was finished is kept" in errors
+    assert "Traceback" not in errors
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert len(manifest["shards"]) >= 1
+    assert not list(out.glob("**/*.partial"))

@@ -1,0 +1,78 @@
+"""The demo, smaller than anybody would run it, and its page in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import xarray as xr
+
+from pdesurrogate.demo import DEMO_MODELS, DemoConfig, run_demo
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.models import count_parameters
+
+SMALL = DemoConfig(
+    resolutions=(32, 48),
+    reference_resolution=48,
+    steps_per_frame=12,
+    spin_up_frames=2,
+    num_frames=11,
+    train=2,
+    test=2,
+    epochs=1,
+    num_steps=4,
+)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return run_demo(tmp_path_factory.mktemp("demo"), SMALL).parent
+
+
+def test_the_demo_leaves_what_was_promised(demo):
+    assert (demo / "data" / "manifest.json").is_file()
+    for name in DEMO_MODELS:
+        assert (demo / "runs" / name / "model.safetensors").is_file()
+    table = xr.open_dataset(demo / "evaluation.nc")
+    assert set(DEMO_MODELS) <= set(table["run"].values)
+    assert table["resolution"].values.tolist() == [32, 48]
+    assert (demo / "report.html").stat().st_size > 100_000
+
+
+def test_the_demos_models_are_of_one_size():
+    counts = [
+        count_parameters(spec.build(1, 1, PeriodicBox((32, 32)))) for spec in DEMO_MODELS.values()
+    ]
+    assert max(counts) < 1.1 * min(counts)
+
+
+def test_a_second_call_continues(demo):
+    before = (demo / "runs" / "fno" / "model.safetensors").read_bytes()
+    run_demo(demo, SMALL)
+    assert (demo / "runs" / "fno" / "model.safetensors").read_bytes() == before
+
+
+def test_overwriting_removes_only_the_demos_own_files(tmp_path):
+    from pdesurrogate.demo import _clear
+
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    _clear(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.browser
+def test_the_demos_page_opens_without_complaint(demo, browser):
+    tab = browser.new_page()
+    complaints = []
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.goto((demo / "report.html").as_uri())
+    tab.evaluate("Promise.all([...document.images].map(image => image.decode()))")
+    widths = tab.evaluate("[...document.images].map(image => image.naturalWidth)")
+    tab.close()
+    assert complaints == []
+    assert len(widths) > 5
+    assert min(widths) > 0
