@@ -12,7 +12,8 @@ __all__ = ["Interruption"]
 class Interruption:
     """Context in which the first Ctrl-C only sets `requested`; a second one interrupts at once.
 
-    Python delivers signals to the main thread only: in any other thread it does nothing.
+    Python delivers signals to the main thread only: in any other thread it does nothing. Nor does
+    it where Ctrl-C is ignored, as in a shell's background jobs.
     """
 
     def __init__(self) -> None:
@@ -20,8 +21,11 @@ class Interruption:
         self._previous = signal.getsignal(signal.SIGINT)
 
     def __enter__(self) -> Interruption:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.getsignal(signal.SIGINT)
+        self._is_listening = (
+            threading.current_thread() is threading.main_thread()
+            and self._previous is not signal.SIG_IGN
+        )
+        if self._is_listening:
             signal.signal(signal.SIGINT, self._request)
         return self
 
@@ -31,7 +35,7 @@ class Interruption:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if threading.current_thread() is threading.main_thread():
+        if self._is_listening:
             signal.signal(signal.SIGINT, self._previous)
 
     def raise_if_requested(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from pdesurrogate.files import write_atomically
+from pdesurrogate.files import PARTIAL, write_atomically
 from pdesurrogate.training.checkpoint import BEST, LAST
 from pdesurrogate.training.epoch_metrics import EpochMetrics
 
@@ -75,6 +75,8 @@ class RunDirectory:
                 self._compare(settings)
             else:
                 raise ValueError(f"{self.path} holds no run to resume: {SETTINGS} is missing")
+        for leftover in self.path.rglob(f".*{PARTIAL}"):
+            leftover.unlink()
         self.path.mkdir(parents=True, exist_ok=True)
         comment = ", ".join(f"{key} {value}" for key, value in dataset.items())
         text = f"# dataset: {comment}\n"

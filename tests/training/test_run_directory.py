@@ -82,6 +82,14 @@ def test_overwriting_deletes_a_runs_files_and_nothing_else(tmp_path: Path) -> No
     assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "notes.txt"}
 
 
+def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path: Path) -> None:
+    run = prepare(tmp_path)
+    run.last.parent.mkdir()
+    (run.last.parent / ".last.pt.123.partial").write_bytes(b"half")
+    prepare(tmp_path, resume=True)
+    assert list(run.last.parent.iterdir()) == []
+
+
 def test_what_is_not_a_run_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match=r"holds no run to resume: config\.yaml is missing"):
