@@ -120,7 +120,7 @@ class ClosedBox(Grid):
 
     @property
     def padding(self) -> tuple[Padding, Padding]:
-        """Even reflection at the walls (for one ghost cell the edge value): no gradient across them."""
+        """Even reflection at the walls, which for one ghost cell repeats the edge value."""
         return ("replicate", "replicate")
 
     def _points(self, axis: int) -> np.ndarray:

@@ -38,8 +38,8 @@ def repeat(step: Callable[[State], State], times: int) -> Callable[[State], Stat
     """
 
     def repeated(state: State) -> State:
-        for state in rollout(step, state, times):  # noqa: B020
-            pass
+        for _ in range(times):
+            state = step(state)
         return state
 
     return repeated
