@@ -42,6 +42,8 @@ _ROUNDING = 1e-9
 
 _BANDS = {"Resolved band": "in_band_error", "Detail beyond it": "out_of_band_error"}
 _MOST_DESCRIBED = 8
+_MOST_BANDS = 24
+"""Lines up to which intervals are drawn: more bands than that hide each other."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,8 @@ def _lead_time_panel(
 ) -> Panel:
     with panel() as (figure, axes):
         for series, (mean, low, high) in curves.items():
-            draw_band(axes, series, study.lead_times, low, high)
+            if len(curves) <= _MOST_BANDS:
+                draw_band(axes, series, study.lead_times, low, high)
             draw_series(axes, series, study.lead_times, mean)
         axes.set_yscale("log")
         axes.set_ylim(*limits)

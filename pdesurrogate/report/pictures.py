@@ -11,13 +11,15 @@ from PIL import Image
 
 from pdesurrogate.report.colours import diverging_palette, sequential_palette
 from pdesurrogate.report.gather import Example
-from pdesurrogate.report.images import palette_image, png_uri
+from pdesurrogate.report.images import Fineness, palette_image, png_uri
 from pdesurrogate.report.methods import Series, Study
 from pdesurrogate.report.numbers import significant
 
 __all__ = ["Gallery", "Scale", "Tile", "gallery", "shown_series", "value_scale"]
 
-_MANY = 12
+FINE = Fineness()
+COARSE = Fineness(points=128, colours=64)
+_MANY = 10
 """Pictures in a row from which on they are drawn coarser, to keep the page small."""
 
 
@@ -35,15 +37,15 @@ class Scale:
     high: float
     palette: UInt8[np.ndarray, "256 rgb"]
 
-    def image(self, field: Float[np.ndarray, "y x"], most_points: int = 256) -> Image.Image:
-        """A field in these colours, averaged down to at most so many points a side."""
-        return palette_image(field, self.low, self.high, self.palette, most_points)
+    def image(self, field: Float[np.ndarray, "y x"], fineness: Fineness = FINE) -> Image.Image:
+        """A field in these colours."""
+        return palette_image(field, self.low, self.high, self.palette, fineness)
 
     @property
     def bar(self) -> str:
         """The colours from low to high as a `data:` URI."""
         ramp = np.repeat(np.linspace(self.low, self.high, 256)[None, :], 12, axis=0)
-        return png_uri(palette_image(ramp, self.low, self.high, self.palette))
+        return png_uri(self.image(ramp))
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -113,12 +115,12 @@ def gallery(
         f"True {label} at {resolution} × {resolution} {when}, from "
         f"{significant(float(truth.min()))} to {significant(float(truth.max()))}."
     )
-    most_points = 256 if len(frames) < _MANY else 128
-    tiles = [Tile("Truth", "", png_uri(values.image(truth, most_points)), true_alt)]
+    fineness = FINE if len(frames) < _MANY else COARSE
+    tiles = [Tile("Truth", "", png_uri(values.image(truth, fineness)), true_alt)]
     where = f"at {resolution} × {resolution} {when}"
     for series, frame in frames.items():
         difference = frame - truth
-        pictures = values.image(frame, most_points), differences.image(difference, most_points)
+        pictures = values.image(frame, fineness), differences.image(difference, fineness)
         tiles.append(_tile(series, difference, truth, pictures, where))
     return Gallery(resolution, when, examples[0].trajectory, tuple(tiles), values, differences)
 

@@ -23,10 +23,17 @@ def write_file(mock: Mock, path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def mock() -> Mock:
-    """A small evaluation that may be changed."""
+@pytest.fixture(scope="session")
+def original() -> Mock:
+    """A small evaluation that stays as it is."""
     return mock_evaluation(num_trajectories=4, num_steps=3)
+
+
+@pytest.fixture
+def mock(original: Mock) -> Mock:
+    """A small evaluation that may be changed."""
+    root, examples = original
+    return root.copy(deep=True), {name: e.copy(deep=True) for name, e in examples.items()}
 
 
 @pytest.fixture
@@ -42,10 +49,10 @@ def write(tmp_path: Path) -> Write:
 
 
 @pytest.fixture(scope="session")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(original: Mock, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page about the small evaluation, with a name that would be markup if not escaped."""
     folder = tmp_path_factory.mktemp("report")
-    root, examples = mock_evaluation(num_trajectories=4, num_steps=3)
+    root, examples = original
     hostile = "<b>bold & \"quoted\" 'network'</b>"
     models = [hostile if m == "FNO" else m for m in root["model"].values]
     root = root.assign_coords(model=("run", models, root["model"].attrs))
