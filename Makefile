@@ -8,7 +8,9 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 # One thread per worker: the workers already share the cores.
-test test-slow: export OMP_NUM_THREADS = 1
+test test-slow notebooks: export OMP_NUM_THREADS = 1
+# The theme announces its successor in every build.
+docs docs-serve: export NO_MKDOCS_2_WARNING = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow lint format docs docs-serve notebooks wheel pin clean
