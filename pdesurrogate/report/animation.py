@@ -120,7 +120,7 @@ def _canvas(
         (series.name, source.prediction(run, series.protocol, step, field))
         for series, (source, run) in shown.items()
     ]
-    columns = 2 if len(tiles) <= 4 else 3
+    columns = 2 if len(tiles) in (2, 4) else 3
     rows = -(-len(tiles) // columns)
     width = columns * (_SIDE + _GAP) - _GAP
     canvas = Image.new("RGB", (width, rows * (_TITLE + _SIDE + _GAP) + _FOOTER), "white")

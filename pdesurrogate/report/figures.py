@@ -18,6 +18,7 @@ from pdesurrogate.report.estimates import estimate
 from pdesurrogate.report.images import figure_uri
 from pdesurrogate.report.looks import TRUTH_COLOUR
 from pdesurrogate.report.methods import Series, Study
+from pdesurrogate.report.moments import FIRST, LAST, moments
 from pdesurrogate.report.numbers import significant
 from pdesurrogate.report.plotting import (
     HEIGHT,
@@ -27,7 +28,6 @@ from pdesurrogate.report.plotting import (
     panel,
     plain_log_ticks,
 )
-from pdesurrogate.report.tables import FIRST, LAST
 
 __all__ = ["Panel", "error_over_lead_time", "error_over_resolution", "spectra"]
 
@@ -82,13 +82,12 @@ def error_over_lead_time(study: Study, field: str) -> list[Panel]:
 
 
 def error_over_resolution(study: Study, field: str) -> list[Panel]:
-    """In-band and out-of-band error against resolution, after the first and the last step."""
-    steps = len(study.lead_times)
-    moments = [(FIRST, "after 1 step"), (LAST, f"after {steps} steps")]
+    """In-band and out-of-band error against resolution, after the first and after a later step."""
     panels = []
-    for step, when in moments[: min(steps, 2)]:
+    for moment in moments(study, field):
         bands = {
-            name: _resolution_curves(study, metric, field, step) for name, metric in _BANDS.items()
+            name: _resolution_curves(study, metric, field, moment.step)
+            for name, metric in _BANDS.items()
         }
         top = max(
             (
@@ -100,7 +99,9 @@ def error_over_resolution(study: Study, field: str) -> list[Panel]:
             default=1.0,
         )
         panels += [
-            _resolution_panel(study, f"{name}, {when}", curves, min(1.05 * top, _HOPELESS))
+            _resolution_panel(
+                study, f"{name}, after {moment.after}", curves, min(1.05 * top, _HOPELESS)
+            )
             for name, curves in bands.items()
         ]
     return panels
@@ -112,10 +113,9 @@ def spectra(study: Study, field: str, lead_index: int) -> list[Panel]:
     finite = np.concatenate([t[np.isfinite(t) & (t > 0)] for t in truth.values()])
     if finite.size == 0:
         return []
-    limits = (
-        max(float(finite.min()) / 10, _ROUNDING * float(finite.max())),
-        5 * float(finite.max()),
-    )
+    # The last shells of a dealiased truth hold next to nothing: they must not set the scale.
+    low, high = float(np.quantile(finite, 0.1)) / 10, float(finite.max())
+    limits = (max(low, _ROUNDING * high), 30 * high)
     return [
         _spectrum_panel(study, field, lead_index, resolution, truth[resolution], limits)
         for resolution in study.resolutions
@@ -252,8 +252,9 @@ def _spectrum_panel(
             power = study.spectra(series, resolution, field)[lead_index]
             if series.method.is_baseline and series.method.model != "coarse solver":
                 continue
-            shown = drawn & np.isfinite(power) & (power > limits[0] / 100)
-            draw_series(axes, series, wavenumber[shown], power[shown], mark_every=0)
+            shown = drawn & np.isfinite(power)
+            seen = np.clip(power[shown], limits[0] / 10, limits[1] * 10)
+            draw_series(axes, series, wavenumber[shown], seen, mark_every=0)
             last = np.flatnonzero(drawn)[-1]
             ratio = power[last] / truth[last]
             if np.isfinite(ratio):
@@ -288,14 +289,11 @@ def _mark_nyquist(
         if nyquist < limit:
             axes.axvspan(nyquist, limit, color="#000000", alpha=0.035, lw=0)
         axes.annotate(
-            f"Nyquist of {n0}²",
-            (nyquist, 0.98),
+            f"{n0}²",
+            (nyquist, 1.01),
             xycoords=("data", "axes fraction"),
-            xytext=(-4, 0),
-            textcoords="offset points",
-            rotation=90,
-            ha="right",
-            va="top",
+            ha="center",
+            va="bottom",
             fontsize=8,
             color="#666666",
         )

@@ -10,8 +10,9 @@ import numpy as np
 
 from pdesurrogate.report.estimates import Estimate, estimate, estimate_difference, estimate_ratio
 from pdesurrogate.report.methods import Series, Study
+from pdesurrogate.report.moments import FIRST, LAST, Moment, moments
 from pdesurrogate.report.numbers import duration, list_in_words, significant, times
-from pdesurrogate.report.tables import FIRST, LAST, transfer_gap
+from pdesurrogate.report.tables import transfer_gap
 
 __all__ = ["Finding", "findings", "headline"]
 
@@ -153,14 +154,13 @@ def _native_finding(study: Study, resolution: int, field: str) -> Finding | None
     first = _native_ratios(study, resolution, field, FIRST)
     if not first:
         return None
-    steps = len(study.lead_times)
     text = (
         f"On {resolution} × {resolution} points the same weights err after one step, relative to "
         f"their training grid: {_listing(first)}."
     )
-    if steps > 1:
-        last = _native_ratios(study, resolution, field, LAST)
-        text += f" After {steps} steps: {_listing(last)}."
+    for moment in moments(study, field)[1:]:
+        later = _native_ratios(study, resolution, field, moment.step)
+        text += f" After {moment.after}: {_listing(later)}."
     return Finding("Used as they are", text)
 
 
@@ -222,21 +222,21 @@ def _ranked(
 def _best_finding(study: Study, resolution: int, field: str) -> Finding | None:
     sentences = [
         sentence
-        for step, when in _moments(study)
-        if (sentence := _best_sentence(study, resolution, field, step, when))
+        for moment in moments(study, field)
+        if (sentence := _best_sentence(study, resolution, field, moment))
     ]
     if not sentences:
         return None
     return Finding(f"Best at {resolution} × {resolution}", " ".join(sentences))
 
 
-def _best_sentence(study: Study, resolution: int, field: str, step: int, when: str) -> str:
-    ranked = _ranked(study, resolution, field, step)
+def _best_sentence(study: Study, resolution: int, field: str, moment: Moment) -> str:
+    ranked = _ranked(study, resolution, field, moment.step)
     if not ranked:
         return ""
     (best, errors), *others = ranked
     sentence = (
-        f"After {when}, {best.name} has the smallest total error of the models, "
+        f"After {moment.after}, {best.name} has the smallest total error of the models, "
         f"{significant(errors.mean())}"
     )
     rivals = [(s, e) for s, e in others if s.method != best.method]
@@ -246,12 +246,6 @@ def _best_sentence(study: Study, resolution: int, field: str, step: int, when: s
         verdict = "clearly" if is_clear else "within the uncertainty"
         sentence += f"; {rival.name} follows {verdict} at {significant(rival_errors.mean())}"
     return f"{sentence}."
-
-
-def _moments(study: Study) -> list[tuple[int, str]]:
-    """Lead times that sentences speak of: their index and their name."""
-    steps = len(study.lead_times)
-    return [(FIRST, "one step"), *([(LAST, f"{steps} steps")] if steps > 1 else [])]
 
 
 def _baseline_finding(study: Study, resolution: int, field: str) -> Finding | None:
@@ -271,13 +265,13 @@ def _baseline_finding(study: Study, resolution: int, field: str) -> Finding | No
 
 def _against(study: Study, best: Series, baseline: Series, resolution: int, field: str) -> str:
     clauses = []
-    for step, when in _moments(study):
-        errors = study.scores("total_error", best, resolution, field)[..., step]
-        reference = study.scores("total_error", baseline, resolution, field)[..., step]
+    for moment in moments(study, field):
+        errors = study.scores("total_error", best, resolution, field)[..., moment.step]
+        reference = study.scores("total_error", baseline, resolution, field)[..., moment.step]
         ratio = estimate_ratio(errors, reference)
         if not np.isfinite(errors).all() or not np.isfinite(ratio.mean):
             continue
-        clauses.append(f"{times(ratio.mean)} {_verdict(ratio)} after {when}")
+        clauses.append(f"{times(ratio.mean)} {_verdict(ratio)} after {moment.after}")
     if not clauses:
         return ""
     sentence = f"The error of {best.name} over that of {baseline.name} is {list_in_words(clauses)}"

@@ -19,6 +19,7 @@ from pdesurrogate.report.gather import Gathered, gather
 from pdesurrogate.report.legend import legend, marker_path, svg_dash
 from pdesurrogate.report.looks import dash_of
 from pdesurrogate.report.methods import Study
+from pdesurrogate.report.moments import USEFUL_ERROR, moments
 from pdesurrogate.report.numbers import significant
 from pdesurrogate.report.pictures import Gallery, gallery
 from pdesurrogate.report.summary import summary
@@ -87,13 +88,17 @@ def _context(gathered: Gathered) -> dict[str, Any]:
         "legend": legend(study),
         "field": study.field_label(field),
         "field_units": study.field_units(field),
+        "moments": moments(study, field),
         "num_steps": len(study.lead_times),
+        "useful_error": USEFUL_ERROR,
         "lead_times": study.lead_times,
         "num_trajectories": study.num_trajectories,
         "resolutions": study.resolutions,
         "protocols": study.protocols,
         "has_seeds": any(len(m.seeds) > 1 for m in study.models),
-        "tables": [(study.field_label(f), main_table(study, f)) for f in study.fields],
+        "tables": [
+            (study.field_label(f), moments(study, f), main_table(study, f)) for f in study.fields
+        ],
         "lead_time_panels": error_over_lead_time(study, field),
         "resolution_panels": error_over_resolution(study, field),
         "spectrum_panels": [
@@ -112,12 +117,11 @@ def _context(gathered: Gathered) -> dict[str, Any]:
 
 
 def _galleries(study: Study, gathered: Gathered, field: str) -> list[Gallery]:
-    """Pictures after the first step and half way, by resolution."""
-    middle = (len(study.lead_times) - 1) // 2
+    """Pictures by resolution and lead time."""
     made = [
-        gallery(study, gathered.examples.get(resolution, ()), resolution, field, step)
+        gallery(study, gathered.examples.get(resolution, ()), resolution, field, moment)
         for resolution in study.resolutions
-        for step in dict.fromkeys((0, middle))
+        for moment in moments(study, field)
     ]
     return [g for g in made if g is not None]
 

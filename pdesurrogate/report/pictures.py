@@ -13,6 +13,7 @@ from pdesurrogate.report.colours import diverging_palette, sequential_palette
 from pdesurrogate.report.gather import Example
 from pdesurrogate.report.images import Fineness, palette_image, png_uri
 from pdesurrogate.report.methods import Series, Study
+from pdesurrogate.report.moments import Moment
 from pdesurrogate.report.numbers import significant
 
 __all__ = ["Gallery", "Scale", "Tile", "gallery", "shown_series", "value_scale"]
@@ -89,15 +90,16 @@ class Gallery:
 
 
 def gallery(
-    study: Study, examples: Sequence[Example], resolution: int, field: str, step: int
+    study: Study, examples: Sequence[Example], resolution: int, field: str, moment: Moment
 ) -> Gallery | None:
-    """The truth and every model, native and under its best other protocol, after `step + 1` steps.
+    """The truth and every model, native and under its best other protocol.
 
     Returns:
         None if the files hold no pictures at this resolution.
     """
     if not examples:
         return None
+    step = moment.step
     truth = examples[0].truth(step, field)
     if not np.isfinite(truth).all():
         return None
@@ -109,7 +111,7 @@ def gallery(
     values = value_scale(truth, study.is_signed(field))
     spread = _difference_limit([frame - truth for frame in frames.values()], truth)
     differences = Scale(-spread, spread, diverging_palette())
-    when = f"after {step + 1} step{'s' if step else ''}"
+    when = f"after {moment.after}"
     label = study.field_label(field)
     true_alt = (
         f"True {label} at {resolution} × {resolution} {when}, from "

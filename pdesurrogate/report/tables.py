@@ -15,11 +15,10 @@ from pdesurrogate.report.estimates import (
 )
 from pdesurrogate.report.looks import Look
 from pdesurrogate.report.methods import Method, Series, Study
+from pdesurrogate.report.moments import FIRST, LAST, moments
 from pdesurrogate.report.numbers import count, duration, significant
 
 __all__ = ["BLOCKS", "Block", "Cell", "Row", "Table", "cost_table", "main_table", "transfer_gap"]
-
-FIRST, LAST = 0, -1
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ BLOCKS = (
     Block("in_band_error", "in band"),
     Block("out_of_band_error", "detail"),
 )
-"""The columns at each of the two lead times."""
+"""The columns at each lead time."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +78,15 @@ class Table:
 
 
 def main_table(study: Study, field: str) -> Table:
-    """Errors after the first and the last step, transfer gap and blow-ups, by resolution.
+    """Errors after the first and after a later step, transfer gap and blow-ups, by resolution.
 
     Args:
         study: The evaluations.
         field: Which field's errors.
 
     Returns:
-        One group of rows per resolution; columns are the three `BLOCKS` after one step, the same
-        after the last, the transfer gap after one step and the share of rollouts that blew up.
+        One group of rows per resolution; columns are the three `BLOCKS` at each of `moments`, the
+        transfer gap after one step and the share of rollouts that blew up before the last.
     """
     return Table(
         tuple(
@@ -154,21 +153,22 @@ def _cost_row(study: Study, method: Method, protocols: Sequence[str]) -> Row | N
 
 def _main_rows(study: Study, resolution: int, field: str) -> Iterator[Row]:
     rows = list(study.series(resolution, field))
+    steps = [moment.step for moment in moments(study, field)]
     errors = {
         (series, block, step): study.scores(block.metric, series, resolution, field)[..., step]
         for series in rows
         for block in BLOCKS
-        for step in (FIRST, LAST)
+        for step in steps
     }
     best = {
         (block, step): _best(rows, {s: errors[s, block, step] for s in rows})
         for block in BLOCKS
-        for step in (FIRST, LAST)
+        for step in steps
     }
     for series in rows:
         scores = [
             _error_cell(estimate(errors[series, block, step]), series in best[block, step])
-            for step in (FIRST, LAST)
+            for step in steps
             for block in BLOCKS
         ]
         method = series.method

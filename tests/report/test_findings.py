@@ -132,7 +132,7 @@ def test_baselines_win_where_they_win(mock: Mock, solver: float, verdict: str) -
         _set(root, 0.2, 0.0, run=run, resolution=128)
     _set(root, solver, 0.0, run="coarse solver 32", protocol="projected", resolution=128)
     text = _text(Study.of(root), "Against")
-    assert f"over that of coarse solver 32 is {verdict} after one step" in text
+    assert f"over that of coarse solver 32 is {verdict} after 1 step" in text
     assert text.endswith("against the solver’s 1.50 ms.")
 
 

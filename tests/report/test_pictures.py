@@ -5,6 +5,7 @@ import pytest
 
 from pdesurrogate.report.gather import Example
 from pdesurrogate.report.methods import Study
+from pdesurrogate.report.moments import Moment
 from pdesurrogate.report.numbers import significant
 from pdesurrogate.report.pictures import gallery, value_scale
 from tests.report.conftest import Mock
@@ -17,7 +18,7 @@ def _examples(mock: Mock, resolution: int) -> list[Example]:
 
 
 def test_truth_first_then_native_and_the_best_other_protocol(mock: Mock) -> None:
-    made = gallery(Study.of(mock[0]), _examples(mock, 64), 64, FIELD, 1)
+    made = gallery(Study.of(mock[0]), _examples(mock, 64), 64, FIELD, Moment(1))
     assert made is not None
     assert [(t.title, t.subtitle) for t in made.tiles] == [
         ("Truth", ""),
@@ -33,7 +34,7 @@ def test_truth_first_then_native_and_the_best_other_protocol(mock: Mock) -> None
 
 
 def test_the_error_below_a_picture_is_its_own(mock: Mock) -> None:
-    made = gallery(Study.of(mock[0]), _examples(mock, 32), 32, FIELD, 0)
+    made = gallery(Study.of(mock[0]), _examples(mock, 32), 32, FIELD, Moment(0))
     group = mock[1]["example_32"].sel(field=FIELD).isel(lead_time=0)
     truth = group["truth"].values
     prediction = group["prediction"].sel(run="FNO", protocol="native").values
@@ -57,18 +58,18 @@ def test_signed_fields_are_centred_at_zero_and_others_are_not() -> None:
 
 def test_differences_have_a_scale_within_the_fields_own(mock: Mock) -> None:
     study, examples = Study.of(mock[0]), _examples(mock, 128)
-    made = gallery(study, examples, 128, FIELD, 2)
+    made = gallery(study, examples, 128, FIELD, Moment(2))
     assert made is not None
     assert 0 < made.differences.high <= made.values.high
     assert made.differences.low == -made.differences.high
 
 
 def test_a_broken_prediction_is_shown_and_sets_no_scale(mock: Mock) -> None:
-    whole = gallery(Study.of(mock[0]), _examples(mock, 32), 32, FIELD, 0)
+    whole = gallery(Study.of(mock[0]), _examples(mock, 32), 32, FIELD, Moment(0))
     at = {"run": "coarse solver 32", "protocol": "native"}
     prediction = mock[1]["example_32"]["prediction"]
     prediction.loc[{**at, "y": prediction["y"].values[:3]}] = np.inf
-    made = gallery(Study.of(mock[0]), _examples(mock, 32), 32, FIELD, 0)
+    made = gallery(Study.of(mock[0]), _examples(mock, 32), 32, FIELD, Moment(0))
     assert made is not None
     assert whole is not None
     assert made.differences.high <= whole.differences.high
@@ -76,4 +77,4 @@ def test_a_broken_prediction_is_shown_and_sets_no_scale(mock: Mock) -> None:
 
 
 def test_no_examples_no_gallery(mock: Mock) -> None:
-    assert gallery(Study.of(mock[0]), [], 64, FIELD, 0) is None
+    assert gallery(Study.of(mock[0]), [], 64, FIELD, Moment(0)) is None
