@@ -22,9 +22,9 @@ __all__ = ["DEMO_MODELS", "DemoConfig", "run_demo"]
 log = logging.getLogger(__name__)
 
 DEMO_MODELS: dict[str, ModelSpec] = {
-    "multi-resnet": MultiResNet(width=23, levels=3),
+    "multi-resnet": MultiResNet(width=24, levels=3),
     "residual-unet": ResidualUNet(width=16, levels=3),
-    "fno": FNO(width=20, modes=8),
+    "fno": FNO(width=14, modes=12),
 }
 """Names of the demo's runs and their models, of about half a million parameters each."""
 

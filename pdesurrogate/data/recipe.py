@@ -88,7 +88,7 @@ class Recipe:
     domain_extent: tuple[float, float] = (6.283185307179586, 6.283185307179586)
     splits: Splits = field(default_factory=Splits)
     seed: int = 0
-    batch_size: int = 8
+    batch_size: int = 4
     dtype: Literal["float32", "float64"] = "float32"
     accuracy_trajectories: int = 2
     references: list[str] = field(default_factory=list)

@@ -109,6 +109,7 @@ def _attributes(plan: Plan, data: Ladder, device: str, commands: Sequence[str]) 
         "title": f"Resolution transfer on {data.name}",
         "dataset": data.name,
         "dataset_path": str(data.path),
+        "physics": f"{data.recipe.title}: {data.equation}",
         "dataset_sha256": data.sha256,
         "split": plan.split,
         "resolutions": list(plan.resolutions),
