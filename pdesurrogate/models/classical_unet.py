@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from pdesurrogate.grids import Grid
 from pdesurrogate.models.blocks import ConvStyle, PlainBlock
+from pdesurrogate.models.initialisation import keep_variance
 from pdesurrogate.models.unet import Decoder, UNet, check_grid_size
 from pdesurrogate.models.unet_spec import UNetSpec
 
@@ -57,7 +57,7 @@ class ClassicalUNet(UNetSpec):
             decoders=[_ConcatenatingDecoder(channels[i - 1], channels[i], style) for i in levels],
             head=style.convolution(self.width, out_channels),
         )
-        return network.apply(_keep_variance)
+        return network.apply(keep_variance)
 
 
 class _ConcatenatingDecoder(Decoder):
@@ -74,13 +74,3 @@ class _ConcatenatingDecoder(Decoder):
         skip: Float[Tensor, "batch c_skip y x"],
     ) -> Float[Tensor, "batch c_out y x"]:
         return self.block(torch.cat([skip, self.upsampling(coarse)], dim=1))
-
-
-def _keep_variance(part: nn.Module) -> None:
-    """Draw the weights of a convolution so that its output varies about as much as its input."""
-    if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-        # The transposed convolution's stride equals its size: one tap of the kernel a value.
-        taps = 1 if isinstance(part, nn.ConvTranspose2d) else math.prod(part.kernel_size)
-        nn.init.normal_(part.weight, std=math.sqrt(2 / (taps * part.in_channels)))
-        if part.bias is not None:
-            nn.init.zeros_(part.bias)

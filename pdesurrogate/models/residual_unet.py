@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pdesurrogate.grids import Grid
 from pdesurrogate.models.bases import HaarEmbedding, HaarProjection
 from pdesurrogate.models.blocks import ConvStyle, FullyResidualBlock, ResidualBlock
+from pdesurrogate.models.initialisation import halve_residual, keep_variance
 from pdesurrogate.models.options import require_at_least
 from pdesurrogate.models.unet import Decoder, UNet, check_grid_size
 from pdesurrogate.models.unet_spec import UNetSpec
@@ -24,7 +25,9 @@ class ResidualUNet(UNetSpec):
 
     Each decoder has the form $D(w \mid v) = D_\mathrm{pre}(w, v) + D_\mathrm{res}(w, v)$. The first
     encoder operator lifts the input, the others double the channels; the output is read off by a
-    3 x 3 convolution.
+    3 x 3 convolution. Weights start so that the signal keeps its variance through the blocks:
+    with the framework's default, most trainings without normalisation end where the network
+    predicts nothing.
 
     Args:
         width: Channels at the finest level; doubled at each coarser one.
@@ -52,7 +55,7 @@ class ResidualUNet(UNetSpec):
         style = ConvStyle(grid.padding, self.norm)
         channels, levels = self.channels, range(1, self.levels + 1)
         inputs = (*channels[1:], in_channels)  # a level receives what the finer one encodes
-        return UNet(
+        network = UNet(
             encoders=[ResidualBlock(inputs[i], channels[i], style) for i in levels],
             projections=[HaarProjection() for _ in levels],
             bottleneck=ResidualBlock(inputs[0], channels[0], style),
@@ -62,6 +65,9 @@ class ResidualUNet(UNetSpec):
             ],
             head=style.convolution(self.width, out_channels),
         )
+        for parts in (network.encoders, network.bottleneck, network.decoders):
+            parts.apply(keep_variance).apply(halve_residual)
+        return network
 
 
 class ResidualDecoder(Decoder):

@@ -21,6 +21,14 @@ class ModelSpec(ABC):
     are known from the data.
     """
 
+    @property
+    def learning_rate(self) -> float:
+        """AdamW's peak rate at which the model learns best, as far as it was searched.
+
+        A comparison in which one model is trained badly says nothing, so each brings its own.
+        """
+        return 2e-3
+
     @abstractmethod
     def build(self, in_channels: int, out_channels: int, grid: Grid) -> nn.Module:
         """The network, freshly initialised.

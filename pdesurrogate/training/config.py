@@ -20,7 +20,7 @@ class TrainingConfig:
     Args:
         epochs: Passes over the training windows.
         batch_size: Windows per optimiser step; the last batch of an epoch may be smaller.
-        learning_rate: AdamW's rate at the end of the warm-up.
+        learning_rate: AdamW's rate at the end of the warm-up; None for the model's own.
         weight_decay: AdamW's decay of the weights; biases and other vectors are not decayed.
         warmup: Share of all optimiser steps during which the rate rises linearly.
         min_learning_rate: Rate at the end of the cosine.
@@ -46,7 +46,7 @@ class TrainingConfig:
 
     epochs: int = 20
     batch_size: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None
     weight_decay: float = 1e-5
     warmup: float = 0.05
     min_learning_rate: float = 1e-6
@@ -74,13 +74,14 @@ class TrainingConfig:
             self._require(name, lambda value: value >= 1, "at least 1")
         for name in ("seed", "checkpoint_seconds", "weight_decay", "min_learning_rate"):
             self._require(name, lambda value: value >= 0, "at least 0")
-        self._require("learning_rate", lambda value: 0 < value < math.inf, "positive")
+        if self.learning_rate is not None:
+            self._require("learning_rate", lambda value: 0 < value < math.inf, "positive")
         self._require("warmup", lambda value: 0 <= value < 1, "at least 0 and below 1")
         if self.gradient_clip is not None:
             self._require("gradient_clip", lambda value: value > 0, "positive")
         if self.ema_decay is not None:
             self._require("ema_decay", lambda value: 0 < value < 1, "between 0 and 1")
-        if self.min_learning_rate > self.learning_rate:
+        if self.learning_rate is not None and self.min_learning_rate > self.learning_rate:
             raise ValueError(
                 f"min_learning_rate {self.min_learning_rate:g} is above "
                 f"learning_rate {self.learning_rate:g}"

@@ -86,7 +86,11 @@ def train(
         KeyboardInterrupt: On Ctrl-C, after the step under way and a checkpoint.
     """
     config = config or TrainingConfig()
-    config = replace(config, fields=config.fields or tuple(data.prognostic_fields))
+    config = replace(
+        config,
+        fields=config.fields or tuple(data.prognostic_fields),
+        learning_rate=config.learning_rate or spec.learning_rate,
+    )
     objective = OneStep() if config.unroll == 1 else Unrolled(config.unroll)
     check_fit(data, resolution, config, objective.horizon)
     run = RunDirectory(Path(out))
@@ -119,8 +123,9 @@ def _optimise(
     dataset: Mapping[str, Any],
 ) -> None:
     """The loop, from the last checkpoint (if there is one) to the last epoch."""
+    assert config.learning_rate is not None  # `train` filled in the model's own
     module = surrogate.module
-    optimiser = _optimiser(module, config)
+    optimiser = _optimiser(module, config.learning_rate, config.weight_decay)
     num_steps = config.epochs * len(batches)
     schedule = WarmupCosine(
         peak=config.learning_rate,
@@ -187,15 +192,15 @@ def _optimise(
             interruption.raise_if_requested()
 
 
-def _optimiser(module: nn.Module, config: TrainingConfig) -> Optimizer:
+def _optimiser(module: nn.Module, learning_rate: float, weight_decay: float) -> Optimizer:
     """AdamW that decays matrices and kernels only."""
     parameters = list(module.parameters())
     return AdamW(
         [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ],
-        lr=config.learning_rate,
+        lr=learning_rate,
         # One kernel for all parameters instead of a dozen for each; it knows no complex numbers.
         fused=not any(p.is_complex() for p in parameters),
     )

@@ -17,7 +17,7 @@ from pdesurrogate.training import TrainingConfig
         ("warmup", 1.0, "warmup must be at least 0 and below 1, got 1.0"),
         ("gradient_clip", 0.0, "gradient_clip must be positive"),
         ("ema_decay", 1.0, "ema_decay must be between 0 and 1"),
-        ("min_learning_rate", 0.1, "min_learning_rate 0.1 is above learning_rate 0.002"),
+        ("learning_rate", 1e-7, "min_learning_rate 1e-06 is above learning_rate 1e-07"),
         ("fields", ("a", "a"), "fields must name each field once"),
         ("fields", (), "fields must name each field once"),
         ("device", "tpu", "device must be cpu, cuda or cuda:N, got 'tpu'"),

@@ -81,7 +81,7 @@ def test_a_run_holds_what_was_promised(flow: Ladder, out: Path) -> None:
     assert all(math.isfinite(float(value)) for row in rows for value in row.values())
     settings = yaml.safe_load((out / "config.yaml").read_text())
     assert settings["model"] == {"class_path": "MultiResNet", "init_args": vars(SPEC)}
-    assert settings["learning_rate"] == CONFIG.learning_rate
+    assert settings["learning_rate"] == SPEC.learning_rate
     assert settings["fields"] == ["vorticity"]
     assert flow.sha256 in (out / "config.yaml").read_text()
 

@@ -1,0 +1,50 @@
+"""Where networks without normalisation layers begin."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.models import FNO, MultiResNet, ResidualUNet
+from pdesurrogate.models.blocks import ConvStyle, ResidualBlock
+from pdesurrogate.models.initialisation import halve_residual, keep_variance
+
+
+@pytest.mark.parametrize(
+    ("part", "taps"), [(nn.Conv2d(64, 48, 3), 9), (nn.ConvTranspose2d(64, 48, 2, stride=2), 1)]
+)
+def test_weights_have_the_variance_of_he(part: nn.Module, taps: int) -> None:
+    torch.manual_seed(0)
+    part.apply(keep_variance)
+    expected = math.sqrt(2 / (taps * 64))
+    assert float(part.weight.detach().std()) == pytest.approx(expected, rel=0.03)
+    assert part.bias is not None
+    assert part.bias.abs().max() == 0
+
+
+def test_only_the_second_convolution_of_a_residual_block_is_halved() -> None:
+    torch.manual_seed(0)
+    block = ResidualBlock(32, 32, ConvStyle(("circular", "circular"), "none")).apply(keep_variance)
+    before = [float(c.weight.detach().std()) for c in (block.conv1, block.conv2)]
+    block.apply(halve_residual)
+    after = [float(c.weight.detach().std()) for c in (block.conv1, block.conv2)]
+    assert after[0] == before[0]
+    assert after[1] == pytest.approx(before[1] / 2, rel=0.05)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
+def test_the_signal_neither_fades_nor_explodes_in_a_residual_unet(levels: int) -> None:
+    torch.manual_seed(levels)
+    network = ResidualUNet(width=8, levels=levels).build(1, 1, PeriodicBox((32, 32)))
+    seen: list[float] = []
+    network.decoders[-1].register_forward_hook(lambda m, v, made: seen.append(float(made.std())))
+    with torch.no_grad():
+        network(torch.randn(4, 1, 32, 32))
+    assert 0.1 < seen[0] < 10
+
+
+def test_every_model_brings_the_rate_at_which_it_learns() -> None:
+    assert FNO().learning_rate == 1e-2
+    assert MultiResNet().learning_rate == ResidualUNet().learning_rate == 2e-3
