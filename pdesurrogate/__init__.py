@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pdesurrogate.rollout import rollout
+
 if TYPE_CHECKING:
     from pdesurrogate import initial_conditions, metrics, models, solvers
     from pdesurrogate.data import generate, open_dataset
     from pdesurrogate.evaluation import evaluate, open_evaluation, write_evaluation
     from pdesurrogate.report import write_report
-    from pdesurrogate.rollout import rollout
     from pdesurrogate.surrogate import Surrogate
     from pdesurrogate.training import TrainingConfig, train
 
@@ -38,7 +39,6 @@ _HOME = {
     "generate": "data",
     "open_dataset": "data",
     "open_evaluation": "evaluation",
-    "rollout": "rollout",
     "train": "training",
     "write_evaluation": "evaluation",
     "write_report": "report",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shlex
@@ -14,6 +15,7 @@ import torch
 
 from pdesurrogate.data import Ladder, generate
 from pdesurrogate.evaluation import evaluate, write_evaluation
+from pdesurrogate.files import write_atomically
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet, ResidualUNet
 from pdesurrogate.report import write_report
 from pdesurrogate.surrogate import Surrogate
@@ -22,6 +24,9 @@ from pdesurrogate.training import TrainingConfig, train
 __all__ = ["DEMO_MODELS", "DemoConfig", "run_demo"]
 
 log = logging.getLogger(__name__)
+
+MARKER = "demo.json"
+"""The file that makes a folder a demo's; it holds the demo's sizes."""
 
 DEMO_MODELS: dict[str, ModelSpec] = {
     "multi-resnet": MultiResNet(width=24, levels=3),
@@ -67,7 +72,8 @@ def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = F
     Called again, it continues with what is not yet there.
 
     Args:
-        out: Folder for `data/`, `runs/`, `evaluation.nc` and `report.html`.
+        out: Folder for `data/`, `runs/`, `evaluation.nc` and `report.html`; empty, absent, or that
+            of an earlier demo.
         config: Sizes; None for the defaults.
         overwrite: Start again from nothing.
 
@@ -78,8 +84,7 @@ def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = F
         ValueError: If `out` holds a demo of other sizes, or something else.
     """
     config = config or DemoConfig()
-    if overwrite:
-        _clear(out)
+    _claim(out, config, overwrite)
     started = time.monotonic()
     data = demo_data(out / "data", config)
     log.info("data are ready after %.0f s", time.monotonic() - started)
@@ -140,9 +145,27 @@ def _train(run: Path, spec: ModelSpec, data: Ladder, config: DemoConfig) -> Surr
         torch.set_num_threads(threads)
 
 
-def _clear(out: Path) -> None:
-    """Remove what an earlier demo made, and nothing else."""
-    for name in ("data", "runs"):
-        shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("evaluation.nc", "report.html"):
-        (out / name).unlink(missing_ok=True)
+def _claim(out: Path, config: DemoConfig, overwrite: bool) -> None:
+    """Make sure that the folder is a demo's before anything in it is written or deleted."""
+    marker = out / MARKER
+    wanted = json.loads(json.dumps(asdict(config)))
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file, not a folder for the demo")
+    if marker.is_file():
+        found = json.loads(marker.read_text())
+        differing = [key for key in wanted if found.get(key) != wanted[key]]
+        if differing and not overwrite:
+            key = differing[0]
+            raise ValueError(
+                f"{out} holds a demo with {key} {found.get(key)}, not {wanted[key]}; choose "
+                "another folder or give --overwrite"
+            )
+        if overwrite:
+            for name in ("data", "runs"):
+                shutil.rmtree(out / name, ignore_errors=True)
+            for name in ("evaluation.nc", "report.html"):
+                (out / name).unlink(missing_ok=True)
+    elif out.exists() and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty and holds no demo; choose another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(marker, json.dumps(wanted, indent=2).encode())

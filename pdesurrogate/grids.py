@@ -48,6 +48,11 @@ class Grid:
         raise NotImplementedError
 
     @property
+    def sampling(self) -> str:
+        """What the sample points are, in words."""
+        raise NotImplementedError
+
+    @property
     def y(self) -> np.ndarray:
         """Sample points along y."""
         return self._points(0)
@@ -110,6 +115,11 @@ class PeriodicBox(Grid):
         """Circular in both directions."""
         return ("circular", "circular")
 
+    @property
+    def sampling(self) -> str:
+        """Nodes."""
+        return "point values at nodes, left edge included, right edge excluded"
+
     def _points(self, axis: int) -> np.ndarray:
         return np.arange(self.num_points[axis]) * self.spacing[axis]
 
@@ -122,6 +132,11 @@ class ClosedBox(Grid):
     def padding(self) -> tuple[Padding, Padding]:
         """Even reflection at the walls, which for one ghost cell repeats the edge value."""
         return ("replicate", "replicate")
+
+    @property
+    def sampling(self) -> str:
+        """Centres."""
+        return "values at cell centres"
 
     def _points(self, axis: int) -> np.ndarray:
         return (np.arange(self.num_points[axis]) + 0.5) * self.spacing[axis]

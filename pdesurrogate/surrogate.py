@@ -57,6 +57,8 @@ class SurrogateInfo:
         training_seconds: Wall time of the training.
         epochs: Epochs after which these weights were taken.
         seed: Seed of the training.
+        settings: Fingerprint of model and training settings without the seed; trainings that share
+            it differ by their seed alone.
     """
 
     name: str
@@ -75,6 +77,7 @@ class SurrogateInfo:
     training_seconds: float
     epochs: int
     seed: int
+    settings: str = ""
 
     def __post_init__(self) -> None:
         if self.field_names != self.statistics.fields:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import xarray as xr
 
-from pdesurrogate.demo import DEMO_MODELS, DemoConfig, run_demo
+from pdesurrogate.demo import DEMO_MODELS, DemoConfig, _claim, run_demo
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.models import count_parameters
 
@@ -54,13 +55,14 @@ def test_a_second_call_continues(demo):
     assert (demo / "runs" / "fno" / "model.safetensors").read_bytes() == before
 
 
-def test_overwriting_removes_only_the_demos_own_files(tmp_path):
-    from pdesurrogate.demo import _clear
-
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "notes.txt").write_text("mine")
-    _clear(tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+def test_somebodys_folder_is_never_touched(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "precious.txt").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match="is not empty and holds no demo"):
+            run_demo(tmp_path, SMALL, overwrite=overwrite)
+    assert (tmp_path / "data" / "precious.txt").exists()
+    assert not (tmp_path / "report.html").exists()
 
 
 @pytest.mark.browser
@@ -76,3 +78,11 @@ def test_the_demos_page_opens_without_complaint(demo, browser):
     assert complaints == []
     assert len(widths) > 5
     assert min(widths) > 0
+
+
+def test_another_size_is_refused_and_overwriting_deletes_the_demo_only(demo):
+    (demo / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="holds a demo with epochs 1, not 2"):
+        run_demo(demo, replace(SMALL, epochs=2))
+    _claim(demo, replace(SMALL, epochs=2), overwrite=True)
+    assert sorted(p.name for p in demo.iterdir()) == ["demo.json", "notes.txt"]

@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 __all__ = ["main"]
 
@@ -97,11 +98,10 @@ def _is_users_mistake(error: Exception) -> bool:
         }
     if not isinstance(error, (ValueError, FileNotFoundError, FileExistsError)):
         return False
-    innermost = error.__traceback__
-    while innermost is not None and innermost.tb_next is not None:
-        innermost = innermost.tb_next
-    raised_in = innermost.tb_frame.f_globals.get("__name__", "") if innermost else ""
-    return raised_in.partition(".")[0] == "pdesurrogate"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    # A refusal is a `raise` of ours. A ValueError out of `int()` or `zip()` is a bug of ours.
+    is_ours = Path(frame.filename).is_relative_to(Path(__file__).parents[1])
+    return is_ours and (frame.line or "").startswith("raise ")
 
 
 def _version() -> str:

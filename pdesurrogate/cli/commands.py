@@ -187,7 +187,7 @@ def _evaluate(arguments: Any) -> None:
 
 
 def commands_of(arguments: Any) -> list[str]:
-    """The command lines that make an evaluation again from nothing."""
+    """The command lines that make an evaluation again from the recipe and the configurations."""
     data, runs = arguments.data, list(arguments.runs)
     lines = [["generate", str(Path(data) / "recipe.yaml"), "--out", data]]
     lines += [["train", "--config", str(Path(r) / "config.yaml"), "--out", r] for r in runs]
@@ -195,6 +195,9 @@ def commands_of(arguments: Any) -> list[str]:
     named = f"[{', '.join(arguments.protocols)}]"
     lines.append(["evaluate", *runs, "--data", data, "--resolutions", rungs])
     lines[-1] += ["--protocols", named, "--out", str(arguments.out)]
+    for option, default in (("num_steps", None), ("num_trajectories", None), ("device", "cpu")):
+        if arguments[option] != default:
+            lines[-1] += [f"--{option}", str(arguments[option])]
     return [shlex.join(["pdesurrogate", *line]) for line in lines]
 
 

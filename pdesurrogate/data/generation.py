@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import platform
@@ -36,6 +37,7 @@ from pdesurrogate.data.schema import (
 )
 from pdesurrogate.data.simulate import Failure, simulate
 from pdesurrogate.data.store import Ladder
+from pdesurrogate.devices import check_device
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
 
 __all__ = ["generate"]
@@ -105,8 +107,7 @@ def generate(
         recipe = load_recipe(recipe, **overrides)
     elif overrides:
         recipe = replace(recipe, **overrides)
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r} was asked for, but no CUDA device is available")
+    check_device(device)
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     for n in (*recipe.resolutions, recipe.reference_resolution):
@@ -135,11 +136,13 @@ def _prepare(folder: Path, recipe: Recipe, overwrite: bool) -> Manifest:
     if (folder / MANIFEST).is_file():
         present = Manifest.read(folder)
         if present.recipe_sha256 == recipe.sha256:
+            if present.versions != fresh.versions:
+                log.warning("%s was begun with other versions: %s", folder, present.versions)
             fresh = replace(
                 present, recipe={**recipe.to_dict(), "splits": _larger(present, recipe)}
             )
         elif overwrite:
-            shutil.rmtree(folder)
+            _clear(folder)
         else:
             raise ValueError(
                 f"{folder} holds another dataset ({_difference(present.recipe, recipe.to_dict())}"
@@ -155,6 +158,14 @@ def _prepare(folder: Path, recipe: Recipe, overwrite: bool) -> Manifest:
     write_atomically(folder / "recipe.yaml", text.encode())
     fresh.write(folder)
     return fresh
+
+
+def _clear(folder: Path) -> None:
+    """Delete a dataset's own files, and nothing else that may lie there."""
+    for split in SPLITS:
+        shutil.rmtree(folder / split, ignore_errors=True)
+    for name in (MANIFEST, "recipe.yaml"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _larger(present: Manifest, recipe: Recipe) -> dict[str, int]:
@@ -305,8 +316,8 @@ def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shar
             grids={n: recipe.grid(n) for n in recipe.resolutions},
             fields=recipe.equation.fields,
         )
-        failures = _write_trajectories(recipe, job, indices, writer, device)
-        writer.close()
+        with contextlib.closing(writer):
+            failures = _write_trajectories(recipe, job, indices, writer, device)
     return Shard(
         split=job.split,
         file=job.file,

@@ -104,6 +104,10 @@ class Recipe:
                 f"reference_resolution ({self.reference_resolution}) must be at least the finest "
                 f"rung of resolutions ({self.resolutions[-1]})"
             )
+        if min(self.domain_extent) <= 0:
+            raise ValueError(
+                f"domain_extent must be two positive lengths, got {tuple(self.domain_extent)}"
+            )
         for name in ("frame_interval", "steps_per_frame", "num_frames", "batch_size"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")

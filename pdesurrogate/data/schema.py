@@ -181,9 +181,7 @@ class ShardWriter:
 
     def _group(self, n: int, grid: Grid, times: np.ndarray, fields: Sequence[Field]) -> Any:
         group = self._file.createGroup(group_name(n))
-        group.setncatts(
-            {"grid": json.dumps(grid.to_dict()), "sampling": "point values at the grid's nodes"}
-        )
+        group.setncatts({"grid": json.dumps(grid.to_dict()), "sampling": grid.sampling})
         points = {
             "time": (times, "time", "T"),
             "y": (grid.y, "distance along y", "Y"),

@@ -96,6 +96,7 @@ def simulate(
     state = start(recipe, solver, split, indices)
     to_frame = repeat(solver.step, recipe.steps_per_frame * refinement)
     failed: set[int] = set()
+    calm = [0.0] * len(indices)  # the last finite Courant numbers
     grids = {n: recipe.grid(n) for n in recipe.resolutions}
     last = recipe.spin_up_frames + recipe.num_frames - 1
     with torch.inference_mode():
@@ -104,7 +105,10 @@ def simulate(
                 if row not in failed and not courant <= COURANT_LIMIT:
                     failed.add(row)
                     time = number * recipe.frame_interval
-                    on_failure(Failure(row, _reason(recipe, split, indices[row], time, courant)))
+                    where = f"trajectory {indices[row]} of {split}, seed {recipe.seed}"
+                    on_failure(Failure(row, _reason(where, time, courant, calm[row])))
+                elif row not in failed:
+                    calm[row] = courant
             if number >= recipe.spin_up_frames:
                 yield {
                     n: {
@@ -120,9 +124,8 @@ def _with_first(state: Tensor, following: Iterator[Tensor]) -> Iterator[Tensor]:
     yield from following
 
 
-def _reason(recipe: Recipe, split: str, index: int, time: float, courant: float) -> str:
-    what = "non-finite" if not np.isfinite(courant) else f"Courant number {courant:.2f}"
-    return (
-        f"{what} at time {time:g} (limit {COURANT_LIMIT}) in trajectory {index} of {split}, "
-        f"seed {recipe.seed}"
-    )
+def _reason(where: str, time: float, courant: float, before: float) -> str:
+    what = f"Courant number {courant:.2f}"
+    if not np.isfinite(courant):
+        what = f"non-finite (Courant number {before:.2f} one frame before)"
+    return f"{what} at time {time:g} (limit {COURANT_LIMIT}) in {where}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -50,7 +51,18 @@ class Ladder:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The recipe that made it."""
+        """The recipe that made it.
+
+        Raises:
+            ValueError: If it names a class in a module that has not been imported: opening
+                somebody's dataset runs no code that it names.
+        """
+        for name in _class_paths(self.manifest.recipe):
+            module = name.rpartition(".")[0]
+            if module and module not in sys.modules:
+                raise ValueError(
+                    f"{self.path} was made with {name}; import {module} first if you trust it"
+                )
         return parse_recipe(self.manifest.recipe)
 
     @property
@@ -225,6 +237,14 @@ class Split(Mapping[int, xr.Dataset]):
         self.close()
 
 
+def _class_paths(value: Any) -> list[str]:
+    """The classes that a recipe's plain data name."""
+    if not isinstance(value, dict):
+        return []
+    own = [str(value["class_path"])] if "class_path" in value else []
+    return own + [name for part in value.values() for name in _class_paths(part)]
+
+
 def _check_complete(path: Path, manifest: Manifest) -> None:
     """Every trajectory that the recipe promises lies in a file of the recorded size."""
     recipe, missing = manifest.recipe, []
@@ -234,7 +254,9 @@ def _check_complete(path: Path, manifest: Manifest) -> None:
         for number in range(-(-total // width)):
             file = f"{split}/shard-{number:05d}.nc"
             shard, where = finished.get(file), path / file
-            if shard is None or not where.is_file() or where.stat().st_size != shard.size:
+            promised = min(width, total - number * width)
+            whole = where.is_file() and shard is not None and where.stat().st_size == shard.size
+            if shard is None or not whole or shard.trajectories < promised:
                 missing.append(file)
     if missing:
         shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")

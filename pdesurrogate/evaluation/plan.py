@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from pdesurrogate.data import Ladder
+from pdesurrogate.devices import check_device
 from pdesurrogate.evaluation.baselines import CoarseSolver, Persistence, TruncationFloor
 from pdesurrogate.evaluation.entries import Entry, SurrogateEntry
 from pdesurrogate.evaluation.protocols import Native, TransferProtocol, named
@@ -74,8 +73,7 @@ def plan_evaluation(
     device: str,
 ) -> Plan:
     """Check everything that was asked for and lay out the evaluation; see `evaluate`."""
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r} was asked for, but no CUDA device is available")
+    check_device(device)
     loaded = [_load(item) for item in surrogates]
     infos = [surrogate.info for surrogate in loaded]
     for info in infos:
@@ -84,6 +82,9 @@ def plan_evaluation(
     fields = _scored_fields(infos, data)
     history = max([info.history for info in infos], default=1)
     chosen = tuple(named(item) if isinstance(item, str) else item for item in protocols)
+    twice = [name for name, count in Counter(p.name for p in chosen).items() if count > 1]
+    if twice:
+        raise ValueError(f"the protocol {twice[0]!r} is named twice; name each once")
     is_native = [isinstance(protocol, Native) for protocol in chosen]
     labels = _labels(infos, [None if isinstance(s, Surrogate) else Path(s) for s in surrogates])
     entries = [
@@ -141,7 +142,7 @@ def _checked_resolutions(
             f"resolution {min(resolutions)} is below {min(trained)}, the coarsest grid that a "
             "surrogate here was trained on"
         )
-    return tuple(sorted(set(resolutions)))
+    return tuple(sorted({*resolutions, *trained}))
 
 
 def _scored_fields(infos: Sequence[SurrogateInfo], data: Ladder) -> dict[str, Field]:
@@ -184,6 +185,7 @@ def _labels(infos: Sequence[SurrogateInfo], paths: Sequence[Path | None]) -> lis
             parameters=info.parameters,
             flops=float(info.flops),
             training_seconds=info.training_seconds,
+            settings=info.settings,
         )
         for name, info in zip(names, infos, strict=True)
     ]
@@ -211,7 +213,7 @@ def _baselines(
     grids = [data.grid(resolution) for resolution in trained]
     solvers = [_coarse_solver(fields, grid, data, device) for grid in grids]
     return [
-        Persistence(fields, data.grid(min(resolutions))),
+        Persistence(fields, grids[0]),
         *(TruncationFloor(fields, grid) for grid in grids),
         *solvers,
     ]

@@ -175,6 +175,8 @@ class RunLabel:
         parameters: Trained numbers.
         flops: Floating-point operations of one step at the training grid; NaN where unknown.
         training_seconds: Wall time of the training.
+        settings: Fingerprint of model and training settings without the seed; runs that share it
+            differ by their seed alone. Empty where there is none.
     """
 
     name: str
@@ -185,6 +187,7 @@ class RunLabel:
     parameters: int = 0
     flops: float = np.nan
     training_seconds: float = 0.0
+    settings: str = ""
 
 
 _LABELS: dict[str, tuple[str, str | None]] = {
@@ -195,6 +198,7 @@ _LABELS: dict[str, tuple[str, str | None]] = {
     "parameters": ("trained parameters", "1"),
     "flops": ("floating-point operations of one step at the training grid", "1"),
     "training_seconds": ("wall time of the training", "s"),
+    "settings": ("fingerprint of model and training settings, the seed apart", None),
 }
 
 

@@ -243,7 +243,7 @@ def _best_sentence(study: Study, resolution: int, field: str, moment: Moment) ->
     if rivals:
         rival, rival_errors = rivals[0]
         is_clear = estimate_difference(rival_errors, errors).low > 0
-        verdict = "clearly" if is_clear else "within the uncertainty"
+        verdict = "on these trajectories" if is_clear else "within the uncertainty"
         sentence += f"; {rival.name} follows {verdict} at {significant(rival_errors.mean())}"
     return f"{sentence}."
 

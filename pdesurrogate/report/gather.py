@@ -16,6 +16,7 @@ from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, VARIABLES
 __all__ = ["Example", "Gathered", "gather"]
 
 _SHARED_AXES = ("trajectory", "lead_time", "field")
+_SHARED_SETTINGS = ("split", "history")
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,13 @@ def _require_comparable(first_path: Path, first: xr.Dataset, path: Path, table: 
             f"{path} belongs to another dataset ({names[1]}) than {first_path} ({names[0]}); "
             f"evaluations of one dataset only can share a report"
         )
+    for key in _SHARED_SETTINGS:
+        if first.attrs.get(key) != table.attrs.get(key):
+            raise ValueError(
+                f"{path} and {first_path} score rollouts of a different {key} "
+                f"({table.attrs.get(key)} and {first.attrs.get(key)}); evaluate them together to "
+                "compare them"
+            )
     for axis in _SHARED_AXES:
         if not np.array_equal(first[axis].values, table[axis].values):
             raise ValueError(

@@ -230,7 +230,8 @@ def _identity(
     if row["kind"].item() == "baseline":
         return ("baseline", row["run"].item())
     identity = tuple(
-        row[key].item() for key in ("kind", "model", "training_resolution", "parameters", "flops")
+        row[key].item()
+        for key in ("kind", "model", "settings", "training_resolution", "parameters", "flops")
     )
     taken = [table["seed"].values[i] for i in groups.get(identity, [])]
     return (*identity, row["run"].item()) if row["seed"].item() in taken else identity

@@ -33,7 +33,8 @@ class TrainingConfig:
         predicts_change: Whether the network predicts the change of the last frame or the next
             frame itself.
         fields: Names of the predicted fields in channel order; None for the prognostic ones.
-        validation_steps: Lead time, in frames, of the validation rollouts.
+        validation_steps: Frames of the validation rollouts, whose mean error chooses the best
+            epoch.
         validation_windows: Greatest number of validation rollouts.
         seed: Determines the initial weights and the order of the windows.
         device: Where to train: cpu, cuda or cuda:0.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +11,7 @@ import torch
 
 from pdesurrogate import models
 from pdesurrogate.data import Ladder, Windows, field_statistics, load_frames
+from pdesurrogate.devices import check_device
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
@@ -54,9 +57,7 @@ def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: in
                 f"history {config.history} and {option} {following} need trajectories of "
                 f"{config.history + following} frames, those of {data.path} have {data.num_frames}"
             )
-    device = torch.device(config.device)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device {config.device} is not available on this machine; cpu is")
+    check_device(config.device)
 
 
 def run_settings(
@@ -114,8 +115,17 @@ def untrained_surrogate(
         training_seconds=0.0,
         epochs=0,
         seed=config.seed,
+        settings=_fingerprint(spec, config),
     )
     return Surrogate(module.to(config.device), info)
+
+
+def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:
+    """What trainings share that differ by their seed alone."""
+    said = {**asdict(config), "model": type(spec).__name__, "options": asdict(spec)}
+    for free in ("seed", "device", "checkpoint_seconds"):
+        del said[free]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def window_source(

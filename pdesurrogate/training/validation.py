@@ -18,7 +18,10 @@ __all__ = ["RolloutValidation", "spread_windows"]
 
 @dataclass(frozen=True)
 class RolloutValidation:
-    """Normalised RMS error of rollouts, at their first and their last frame.
+    """Normalised RMS error of rollouts: their mean over the lead times, and their first frame.
+
+    Not the last frame: in a chaotic flow its error may be smallest for a network that predicts
+    next to nothing.
 
     Args:
         windows: Given frames followed by the frames to predict.
@@ -37,10 +40,10 @@ class RolloutValidation:
         """Mean errors over windows and fields.
 
         Returns:
-            The error at the last frame and at the first. One that is not finite counts as
+            The mean error of all frames and that of the first. One that is not finite counts as
             infinite: nothing is worse than a rollout that broke.
         """
-        last, first = [], []
+        every, first = [], []
         for windows in self.windows.split(self.batch_size):
             given, following = windows[:, : self.history], windows[:, self.history :]
             steps = rollout(surrogate.step, given, following.shape[1])
@@ -49,8 +52,8 @@ class RolloutValidation:
                 for window, truth in zip(steps, following.unbind(1), strict=True)
             ]
             first.append(errors[0])
-            last.append(errors[-1])
-        return _finite_mean(last), _finite_mean(first)
+            every.extend(errors)
+        return _finite_mean(every), _finite_mean(first)
 
 
 def spread_windows(

@@ -227,9 +227,8 @@ def test_if_everything_fails_the_user_is_told(tiny, tmp_path):
 
 
 def test_wrong_devices_and_workers_are_refused(tiny, tmp_path):
-    if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="no CUDA device is available"):
-            generate(tiny, tmp_path / "a", device="cuda")
+    with pytest.raises(ValueError, match="but this machine has"):
+        generate(tiny, tmp_path / "a", device="cuda:99")
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         generate(tiny, tmp_path / "b", workers=0)
     assert not list(tmp_path.iterdir())
@@ -241,3 +240,34 @@ def test_a_damaged_manifest_is_named(tmp_path):
         Manifest.read(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"is no dataset: it has no manifest\.json"):
         Manifest.read(tmp_path / "nowhere")
+
+
+def test_an_interrupted_extension_is_incomplete(tiny, tmp_path, monkeypatch):
+    small = replace(tiny, splits=Splits(5, 0, 0), accuracy_trajectories=0)
+    generate(small, tmp_path)
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(generation, "_compute_shard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        generate(replace(small, splits=Splits(6, 0, 0)), tmp_path)
+    with pytest.raises(ValueError, match=r"train/shard-00001.nc missing or damaged"):
+        open_dataset(tmp_path)
+
+
+def test_overwriting_deletes_a_datasets_own_files_only(tiny, tmp_path):
+    small = replace(tiny, splits=Splits(1, 0, 0), accuracy_trajectories=0)
+    generate(small, tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    generate(replace(small, seed=5), tmp_path, overwrite=True)
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_opening_a_dataset_imports_nothing_that_it_names(tiny, tmp_path):
+    generate(replace(tiny, splits=Splits(1, 0, 0), accuracy_trajectories=0), tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest["recipe"]["equation"]["class_path"] = "some_module.Equation"
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="import some_module first if you trust it"):
+        _ = open_dataset(tmp_path).recipe

@@ -80,8 +80,8 @@ def test_a_grid_that_the_model_does_not_allow_is_named(ladder: Ladder) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_an_absent_device_is_refused(ladder: Ladder) -> None:
-    with pytest.raises(ValueError, match="no CUDA device is available"):
-        evaluate([], ladder, [16], device="cuda")
+    with pytest.raises(ValueError, match="but this machine has"):
+        evaluate([], ladder, [16], device="cuda:99")
 
 
 def test_the_network_is_evaluated_in_evaluation_mode(ladder: Ladder) -> None:
@@ -89,3 +89,17 @@ def test_the_network_is_evaluated_in_evaluation_mode(ladder: Ladder) -> None:
     surrogate.module.train()
     evaluate([surrogate], ladder, [16], num_steps=1)
     assert not surrogate.module.training
+
+
+def test_the_trained_grid_is_a_row_even_if_it_was_not_asked_for(ladder: Ladder) -> None:
+    trained = fake_surrogate(ladder, keep, resolution=16)
+    table = evaluate([trained], ladder, [32], num_steps=1).to_dataset()
+    assert table["resolution"].values.tolist() == [16, 32]
+    # Persistence is split by the same band as the surrogate that it stands beside.
+    errors = table["out_of_band_error"].sel(run="persistence", protocol="native", resolution=32)
+    assert (errors > 0).all()
+
+
+def test_a_protocol_named_twice_is_refused(ladder: Ladder) -> None:
+    with pytest.raises(ValueError, match="the protocol 'native' is named twice"):
+        evaluate([], ladder, [16], ["native", "native"])

@@ -107,7 +107,9 @@ def test_truncation_floor_is_the_files(study: Study) -> None:
     )
 
 
-@pytest.mark.parametrize(("rival", "verdict"), [(0.3, "clearly"), (0.2, "within the uncertainty")])
+@pytest.mark.parametrize(
+    ("rival", "verdict"), [(0.3, "on these trajectories"), (0.2, "within the uncertainty")]
+)
 def test_best_model_is_told_with_its_uncertainty(mock: Mock, rival: float, verdict: str) -> None:
     root, _ = mock
     at = {"resolution": 128}

@@ -77,3 +77,14 @@ def test_mistakes_are_one_sentence(mock: Mock, write: Write, tmp_path: Path) -> 
         assert "\n" not in str(caught.value)
     with ExitStack() as files, pytest.raises(FileNotFoundError, match=r"absent\.nc"):
         gather([tmp_path / "absent.nc"], files)
+
+
+@pytest.mark.parametrize(("key", "value"), [("split", "train"), ("history", 4)])
+def test_rollouts_of_other_frames_are_not_laid_side_by_side(
+    key: str, value: object, mock: Mock, write: Write
+) -> None:
+    first = write(_only(mock, "MultiResNet"), "a.nc")
+    other, _ = _only(mock, "FNO")
+    second = write((other.assign_attrs({key: value}), {}), "b.nc")
+    with ExitStack() as files, pytest.raises(ValueError, match=f"of a different {key}"):
+        gather([first, second], files)

@@ -72,3 +72,14 @@ def test_every_model_keeps_its_own_look(study: Study) -> None:
     looks = [(m.look.colour, m.look.marker) for m in study.models]
     assert len(set(looks)) == len(looks)
     assert all(m.look.dash for m in study.baselines)
+
+
+def test_trainings_with_other_settings_are_another_method() -> None:
+    root, _ = mock_evaluation(num_trajectories=2, num_steps=2, seeds=(0, 1))
+    settings = root["settings"].values.copy()
+    second = [i for i, name in enumerate(root["run"].values) if name == "MultiResNet seed 1"]
+    settings[second] = "unrolled"
+    other = root.assign_coords(settings=("run", settings))
+    models = [m for m in Study.of(other).models if m.model == "MultiResNet"]
+    assert [m.seeds for m in models] == [(0,), (1,)]
+    assert len({m.name for m in models}) == 2

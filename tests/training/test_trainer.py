@@ -304,7 +304,7 @@ def test_a_training_that_really_diverges_is_stopped(flow: Ladder, out: Path) -> 
         (8, {"fields": ("vortcity",)}, r"'vortcity' \(did you mean 'vorticity'\?\)"),
         (8, {"history": 6, "unroll": 3}, "history 6 and unroll 3 need .* 9 frames, .* have 8"),
         (8, {"validation_steps": 8}, "validation_steps 8 need .* 9 frames, .* have 8"),
-        (8, {"device": "cuda:7"}, "device cuda:7 is not available"),
+        (8, {"device": "cuda:7"}, "device 'cuda:7' was asked for, but this machine has"),
     ],
 )
 def test_what_the_data_or_the_machine_do_not_allow_is_said(
