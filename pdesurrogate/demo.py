@@ -65,6 +65,17 @@ class DemoConfig:
     num_steps: int = 12
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("train", "test", "epochs", "num_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        needed = 1 + max(self.num_steps, TrainingConfig().validation_steps)
+        if self.num_frames < needed:
+            raise ValueError(
+                f"num_frames must be at least {needed} to predict {needed - 1} frames, "
+                f"got {self.num_frames}"
+            )
+
 
 def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = False) -> Path:
     """Simulate Kolmogorov flow, train three models on the coarsest rung, evaluate on all, report.

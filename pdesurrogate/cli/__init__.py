@@ -14,7 +14,7 @@ from pathlib import Path
 __all__ = ["main"]
 
 _LISTS = ("--resolutions", "--protocols", "--fields", "--domain_extent", "--references")
-_USERS_SYSTEM = ("ENOSPC", "EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EDQUOT")
+_USERS_SYSTEM = ("ENOSPC", "ENOENT", "EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EDQUOT")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +65,8 @@ def _run(arguments: list[str]) -> None:
     arguments = bracket_lists(arguments, _LISTS)
     if arguments[:1] == ["generate"]:
         recipe = _first_positional(arguments[1:])
+        if recipe is None and not {"-h", "--help"} & set(arguments):
+            raise UsageError("missing: RECIPE, a recipe's name or a YAML file")
         if recipe is not None:
             # The recipe is a configuration whose fields the options override.
             arguments[1:1] = ["--config", str(find_recipe(recipe))]

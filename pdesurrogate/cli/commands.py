@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -170,6 +171,8 @@ def _evaluate_parser() -> Parser:
 
 def _evaluate(arguments: Any) -> None:
     out = Path(arguments.out)
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise ValueError(f"{out} must be a file in a folder that exists")
     if out.exists() and not arguments.overwrite:
         raise FileExistsError(f"{out} exists; give --overwrite to replace it")
     table = evaluate(
@@ -237,7 +240,9 @@ def _summaries(module: Any, names: list[str]) -> dict[str, str]:
 
 
 def _first_line(documented: Any) -> str:
-    return (documented.__doc__ or "").strip().partition("\n")[0]
+    line = (documented.__doc__ or "").strip().partition("\n")[0]
+    # Formulas are for the pages of the documentation.
+    return re.sub(r",? ?[:=]? ?\$[^$]*\$", "", line)
 
 
 COMMANDS = {

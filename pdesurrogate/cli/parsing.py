@@ -76,6 +76,11 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
         return f"{where}: {found[1]!r} is no known class; `pdesurrogate list` shows the known ones"
     if found := re.search(r"Expected a typing.Literal\[(.*)\]\. Got value: (.*)", message):
         return f"{where} must be one of {found[1]}, got {found[2]!r}"
+    if "any of the Union subtypes" in message:
+        kinds = re.findall(r"<class '(\w+)'>", message.partition("Errors:")[0])
+        value = re.search(r"(?:Given value|Got value): (\S+)", message)
+        allowed = " or ".join("null" if kind == "NoneType" else kind for kind in kinds)
+        return f"{where} must be of type {allowed}" + (f", got {value[1]!r}" if value else "")
     if found := re.search(r"Expected a <class '(\w+)'>\. Got value: (.*)", message):
         return f"{where} must be of type {found[1]}, got {found[2]!r}"
     if found := re.search(r"the following arguments are required: (.*)", message):

@@ -112,6 +112,7 @@ def generate(
         raise ValueError(f"workers must be at least 1, got {workers}")
     for n in (*recipe.resolutions, recipe.reference_resolution):
         recipe.grid(n)
+    recipe.equation.check_resolved(recipe.grid(recipe.reference_resolution))
     folder = Path(out)
     manifest = _prepare(folder, recipe, overwrite)
     wanted = replace(recipe, splits=Splits(**manifest.recipe["splits"]))
@@ -369,8 +370,8 @@ def _check_failures(recipe: Recipe, folder: Path, manifest: Manifest) -> None:
         first = file["failure"][0]
     raise ValueError(
         f"every trajectory of {recipe.name} failed even at "
-        f"{recipe.steps_per_frame * 2**MAX_HALVINGS} steps per frame; raise steps_per_frame; the "
-        f"first failure: {first}"
+        f"{recipe.steps_per_frame * 2**MAX_HALVINGS} steps per frame; raise steps_per_frame "
+        f"(and give --overwrite); the first failure: {first}"
     )
 
 

@@ -70,7 +70,14 @@ class ShardReader:
             return self._files[file]
         if len(self._files) >= MAX_OPEN_FILES:
             self._files.popitem(last=False)[1].close()
-        self._files[file] = h5py.File(self._folder / file, "r")
+        path = self._folder / file
+        try:
+            self._files[file] = h5py.File(path, "r")
+        except OSError as error:
+            raise ValueError(
+                f"{path} is damaged ({error}); delete it and complete the dataset with "
+                f"`pdesurrogate generate {self._folder / 'recipe.yaml'} --out {self._folder}`"
+            ) from None
         return self._files[file]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -154,7 +154,7 @@ VARIABLES: tuple[Variable, ...] = (
         _COMBINATION,
         "wall time of one frame of one trajectory",
         units="s",
-        comment="median of several single-trajectory steps after a warm-up, on the machine named "
+        comment="least of several single-trajectory steps after a warm-up, on the machine named "
         "in the attribute `machine`",
     ),
 )

@@ -101,6 +101,12 @@ class McWilliamsVorticity(InitialCondition):
     peak_wavenumber: float = 6.0
     kinetic_energy: float = 0.5
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("peak_wavenumber", "kinetic_energy"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
+
     def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
         """Draw the vorticity; see `InitialCondition.sample`."""
         ly, lx = grid.domain_extent

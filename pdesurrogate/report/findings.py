@@ -68,14 +68,14 @@ def _where(study: Study, resolution: int) -> str:
 
 
 def _native_ratios(study: Study, resolution: int, field: str, step: int) -> dict[Series, Estimate]:
-    """Total error at a resolution over that at the training grid, per model used as it is."""
+    """In-band error at a resolution over that at the training grid, per model used as it is."""
     ratios = {}
     for method in study.models:
         n0, native = study.trained_grid(method, field), Series(method, "native")
         if n0 is None or n0 >= resolution or not study.predicts(native, resolution, field):
             continue
-        here = study.scores("total_error", native, resolution, field)[..., step]
-        home = study.scores("total_error", native, n0, field)[..., step]
+        here = study.scores("in_band_error", native, resolution, field)[..., step]
+        home = study.scores("in_band_error", native, n0, field)[..., step]
         ratios[native] = estimate_ratio(here, home)
     return ratios
 
@@ -155,8 +155,8 @@ def _native_finding(study: Study, resolution: int, field: str) -> Finding | None
     if not first:
         return None
     text = (
-        f"On {resolution} × {resolution} points the same weights err after one step, relative to "
-        f"their training grid: {_listing(first)}."
+        f"On {resolution} × {resolution} points the same weights err after one step, in the band "
+        f"of their training grid and relative to it: {_listing(first)}."
     )
     for moment in moments(study, field)[1:]:
         later = _native_ratios(study, resolution, field, moment.step)

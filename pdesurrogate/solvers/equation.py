@@ -62,6 +62,13 @@ class Equation(ABC):
     def fields(self) -> tuple[Field, ...]:
         """The fields that the solver can observe, prognostic ones first."""
 
+    def check_resolved(self, grid: Grid) -> None:  # noqa: B027
+        """Refuse a grid on which a reference simulation would miss part of the physics.
+
+        Raises:
+            ValueError: Says what is not resolved. Nothing is refused unless an equation says so.
+        """
+
     @abstractmethod
     def discretise(
         self,

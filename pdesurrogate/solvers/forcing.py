@@ -19,6 +19,11 @@ __all__ = ["DiagonalForcing", "Forcing", "KolmogorovForcing"]
 class Forcing(ABC):
     """A steady force as a function of position."""
 
+    @property
+    @abstractmethod
+    def max_wavenumber(self) -> int:
+        """The highest wavenumber (whole waves per domain, in either direction) that it holds."""
+
     @abstractmethod
     def vorticity_source(self, grid: Grid) -> Float[Tensor, "y x"]:
         r"""$\partial_x f_y - \partial_y f_x$ at the grid's points, float64."""
@@ -38,6 +43,16 @@ class KolmogorovForcing(Forcing):
 
     amplitude: float = 1.0
     wavenumber: int = 4
+
+    def __post_init__(self) -> None:
+        _require_finite(self.amplitude)
+        if self.wavenumber < 1:
+            raise ValueError(f"the forcing's wavenumber must be at least 1, got {self.wavenumber}")
+
+    @property
+    def max_wavenumber(self) -> int:
+        """`n`."""
+        return self.wavenumber
 
     def vorticity_source(self, grid: Grid) -> Float[Tensor, "y x"]:
         r"""$-A k \cos(k y)$ with $k = 2\pi n / L_y$."""
@@ -59,9 +74,22 @@ class DiagonalForcing(Forcing):
 
     amplitude: float = 0.1
 
+    def __post_init__(self) -> None:
+        _require_finite(self.amplitude)
+
+    @property
+    def max_wavenumber(self) -> int:
+        """One wave along each axis."""
+        return 1
+
     def vorticity_source(self, grid: Grid) -> Float[Tensor, "y x"]:
         """The source at the grid's points."""
         y = torch.as_tensor(grid.y)[:, None] / grid.domain_extent[0]
         x = torch.as_tensor(grid.x)[None, :] / grid.domain_extent[1]
         angle = 2 * math.pi * (x + y)
         return self.amplitude * (torch.sin(angle) + torch.cos(angle))
+
+
+def _require_finite(amplitude: float) -> None:
+    if not math.isfinite(amplitude):
+        raise ValueError(f"the forcing's amplitude must be finite, got {amplitude}")

@@ -39,7 +39,7 @@ class PeriodicNavierStokes(Equation):
         forcing: The source $g$; None for free decay.
 
     Raises:
-        ValueError: If `viscosity` or `drag` is negative.
+        ValueError: If `viscosity` or `drag` is negative or not finite.
 
     References:
         Boffetta & Ecke (2012), *Annu. Rev. Fluid Mech.* 44.
@@ -51,8 +51,9 @@ class PeriodicNavierStokes(Equation):
 
     def __post_init__(self) -> None:
         for name in ("viscosity", "drag"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be finite and not negative, got {value}")
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -62,6 +63,20 @@ class PeriodicNavierStokes(Equation):
             Field("velocity_x", "1", "velocity along x", is_prognostic=False, vector_part="x"),
             Field("velocity_y", "1", "velocity along y", is_prognostic=False, vector_part="y"),
         )
+
+    def check_resolved(self, grid: Grid) -> None:
+        """Refuse a grid whose solver would not feel the whole force.
+
+        Raises:
+            ValueError: Names the force's wavenumber and the highest that the solver holds.
+        """
+        held = (min(grid.num_points) - 1) // 3
+        if self.forcing is not None and self.forcing.max_wavenumber > held:
+            raise ValueError(
+                f"the forcing's wavenumber {self.forcing.max_wavenumber} is not resolved by "
+                f"{grid.num_points[0]} x {grid.num_points[1]} points, which hold up to {held} "
+                "after dealiasing; raise reference_resolution"
+            )
 
     def discretise(
         self,
@@ -127,9 +142,15 @@ class PeriodicNavierStokesSolver:
         self._flux = self._symbol(kx**2 - ky**2, (ky * kx).expand_as(k2))
         self._source: Tensor | None = None
         if equation.forcing is not None:
-            source = self.basis.analyse(equation.forcing.vorticity_source(grid))
-            self._source = source.to(self.device, self._complex)
+            self._source = self._resolved_source(equation.forcing)
         self._step = etdrk4(self, dt)
+
+    def _resolved_source(self, forcing: Forcing) -> Complex[Tensor, "ky kx"]:
+        """The part of a force that the solver holds, sampled finely enough not to be aliased."""
+        ny = self.grid.num_points[0]
+        factor = -(-(2 * forcing.max_wavenumber + 1) // min(self.grid.num_points))
+        source = forcing.vorticity_source(self.grid.at_resolution(factor * ny))
+        return self.basis.analyse(source).to(self.device, self._complex)
 
     @property
     def _complex(self) -> torch.dtype:

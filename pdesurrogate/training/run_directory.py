@@ -38,19 +38,11 @@ class RunDirectory:
         self.last = path / LAST
         self.best = path / BEST
 
-    def prepare(
-        self,
-        settings: Mapping[str, Any],
-        dataset: Mapping[str, Any],
-        *,
-        resume: bool,
-        overwrite: bool,
-    ) -> None:
-        """Make the directory ready for a training.
+    def check(self, settings: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+        """Refuse a directory that may not be used; nothing is written.
 
         Args:
-            settings: What was chosen, as plain nested data; written to `config.yaml`.
-            dataset: Identity of the dataset; its comment there.
+            settings: What is computed, as plain nested data.
             resume: Continue the run that is there; without one, start it.
             overwrite: Delete the files of the run that is there.
 
@@ -62,26 +54,46 @@ class RunDirectory:
             raise ValueError("a run is either resumed or overwritten, not both")
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file, not a run directory")
-        settings = json.loads(json.dumps(settings))  # tuples become lists, as in the file
-        if self.path.is_dir() and any(self.path.iterdir()):
-            if overwrite:
-                self._clear()
-            elif not resume:
-                raise ValueError(
-                    f"{self.path} exists and is not empty: continue it with --resume or replace "
-                    "it with --overwrite"
-                )
-            elif (self.path / SETTINGS).exists():
-                self._compare(settings)
-            else:
+        if not self.path.is_dir() or (self._is_barely_begun() and not resume):
+            return
+        if resume and not any(self.path.iterdir()):
+            return
+        if not (self.path / SETTINGS).exists():
+            if resume:
                 raise ValueError(f"{self.path} holds no run to resume: {SETTINGS} is missing")
+            raise ValueError(f"{self.path} is not empty and holds no run; choose another directory")
+        if resume:
+            self._compare(json.loads(json.dumps(settings)))  # tuples become lists, as in the file
+        elif not overwrite:
+            raise ValueError(
+                f"{self.path} exists and is not empty: continue it with --resume or replace "
+                "it with --overwrite"
+            )
+
+    def prepare(
+        self, settings: Mapping[str, Any], dataset: Mapping[str, Any], *, overwrite: bool
+    ) -> None:
+        """Make the directory ready for a training with these settings.
+
+        Args:
+            settings: What is computed, as plain nested data; written to `config.yaml`.
+            dataset: What identifies the data; written beside them as a comment.
+            overwrite: Delete the files of the run that is there.
+        """
+        if overwrite and self.path.is_dir():
+            self._clear()
         for leftover in self.path.rglob(f".*{PARTIAL}"):
             leftover.unlink()
         self.path.mkdir(parents=True, exist_ok=True)
         comment = ", ".join(f"{key} {value}" for key, value in dataset.items())
         text = f"# dataset: {comment}\n"
+        settings = json.loads(json.dumps(settings))
         text += yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
         write_atomically(self.path / SETTINGS, text.encode())
+
+    def _is_barely_begun(self) -> bool:
+        """Whether nothing is here that a training would miss."""
+        return {entry.name for entry in self.path.iterdir()} <= {SETTINGS}
 
     def write_metrics(self, rows: Sequence[EpochMetrics]) -> None:
         """Replace `metrics.csv`."""

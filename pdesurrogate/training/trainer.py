@@ -95,11 +95,13 @@ def train(
     check_fit(data, resolution, config, objective.horizon)
     run = RunDirectory(Path(out))
     settings, dataset = run_settings(spec, data, resolution, config), dataset_identity(data)
-    run.prepare(settings, dataset, resume=resume, overwrite=overwrite)
+    run.check(settings, resume=resume, overwrite=overwrite)
     device = torch.device(config.device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)
         surrogate = untrained_surrogate(spec, data, resolution, config, run.path.resolve().name)
+        # Nothing is written before it is known that there is a network to train.
+        run.prepare(settings, dataset, overwrite=overwrite)
         windows = window_source(data, resolution, config, objective.horizon)
         _optimise(
             surrogate,

@@ -160,11 +160,25 @@ MISTAKES = [
         "generate kolmogorov --out {new} --equation.viscosty 1",
         "--equation has no option 'viscosty'",
     ),
-    ("generate kolmogorov --out {new} --equation.viscosity -1", "viscosity must not be negative"),
+    (
+        "generate kolmogorov --out {new} --equation.viscosity -1",
+        "viscosity must be finite and not negative",
+    ),
     ("generate kolmogorov --out {new} --device gpu", "device must be cpu, cuda or cuda:N"),
     ("evaluate {run} --data {data} --resolutions 8 --device gpu --out {new}", "device must be"),
     ("generate kolmogorov --out {new} --domain_extent 0,1", "must be two positive lengths"),
     ("evaluate {run} --data {data} --resolutions 8 --protocols native,native --out {new}", "twice"),
+    ("generate", "missing: RECIPE"),
+    ("generate kolmogorov --out {new} --workers abc", "--workers must be of type int or null"),
+    ("generate kolmogorov --out {new} --equation.forcing.wavenumber 100", "is not resolved by"),
+    ("demo --out {new} --epochs 0", "epochs must be at least 1, got 0"),
+    ("demo --out {run}", "is not empty and holds no demo"),
+    ("train --data {data} --resolution 8 --out {data} --overwrite " + TRAIN, "holds no run"),
+    (
+        "train --data {data} --model ResidualUNet --model.levels 9 --resolution 8 --out {new} "
+        "--validation_steps 2",
+        "needs sides divisible by 512",
+    ),
     ("generate kolmogorov --out {new} --workers 0", "workers must be at least 1, got 0"),
     ("generate decaying_turbulence --out {data}", "holds another dataset"),
     ("generate kolmogorov --out {run}", "exists and is no dataset"),
@@ -226,7 +240,7 @@ def test_a_mistake_is_told_in_one_sentence(line, sentence, journey, tmp_path, ca
     assert captured.err.startswith("pdesurrogate: ")
     assert sentence.format(**names) in captured.err
     assert "Traceback" not in captured.err
-    assert not (tmp_path / "new").exists() or not list((tmp_path / "new").glob("**/*.nc"))
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_fault_of_ours_shows_its_traceback(monkeypatch, capsys):

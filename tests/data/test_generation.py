@@ -220,8 +220,8 @@ def test_if_everything_fails_the_user_is_told(tiny, tmp_path):
     )
     with pytest.raises(
         ValueError,
-        match=r"every trajectory .* at 24 steps per frame; raise steps_per_frame; the first "
-        r"failure: .* at time .* in trajectory 0 of train, seed 0",
+        match=r"every trajectory .* at 24 steps per frame; raise steps_per_frame \(and give "
+        r"--overwrite\); the first failure: .* at time .* in trajectory 0 of train, seed 0",
     ):
         generate(wild, tmp_path)
 

@@ -127,3 +127,14 @@ def test_a_truncated_shard_is_noticed(ladder, tmp_path):
     shard.write_bytes(content[:-100])
     with pytest.raises(ValueError, match=r"test/shard-00000.nc missing or damaged"):
         open_dataset(copy)
+
+
+def test_a_shard_that_is_no_longer_netcdf_is_named_with_the_way_to_repair_it(ladder, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(ladder.path, copy)
+    shard = copy / "test" / "shard-00000.nc"
+    shard.write_bytes(bytes(64) + shard.read_bytes()[64:])
+    with pytest.raises(ValueError, match=r"shard-00000.nc is damaged .*; delete it and complete"):
+        load_frames(open_dataset(copy), "test", 8, FIELDS)

@@ -87,7 +87,7 @@ def test_many_models_are_told_by_their_range() -> None:
     root, _ = mock_evaluation(num_trajectories=2, num_steps=2, seeds=(0, 1, 2))
     apart = root.assign_coords(seed=("run", np.zeros(root.sizes["run"], dtype=int)))
     study = Study.of(apart)
-    assert re.search(r"grid: 9 models \d\.\d\d–\d\.\d\d×\.", _text(study, "Used as they are"))
+    assert re.search(r"to it: 9 models \d\.\d+–\d\.\d\d×\.", _text(study, "Used as they are"))
 
 
 def test_headline_of_one_grid_or_of_no_model(mock: Mock) -> None:

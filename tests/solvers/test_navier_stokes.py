@@ -195,7 +195,7 @@ def test_courant_number_by_hand():
 
 
 def test_wrong_use_is_refused_in_a_sentence():
-    with pytest.raises(ValueError, match="viscosity must not be negative, got -1"):
+    with pytest.raises(ValueError, match="viscosity must be finite and not negative, got -1"):
         PeriodicNavierStokes(viscosity=-1.0)
     with pytest.raises(ValueError, match="needs a PeriodicBox, got ClosedBox"):
         PeriodicNavierStokes().discretise(ClosedBox((8, 8)), 0.1)
@@ -212,3 +212,15 @@ def test_fields_say_what_moves_them():
     assert vorticity.transported_by == (u.name, v.name)
     assert [u.vector_part, v.vector_part] == ["x", "y"]
     assert laplacian(torch.ones(8, 8), PeriodicBox((8, 8))).abs().max() == 0
+
+
+def test_a_force_beyond_the_grid_is_dropped_not_aliased_and_refused_as_reference():
+    equation = PeriodicNavierStokes(viscosity=0.1, forcing=KolmogorovForcing(1.0, 30))
+    start = torch.zeros(1, 32, 32, dtype=DOUBLE)
+    assert run(equation, 32, 0.1, 2, start)["vorticity"].abs().max() < 1e-12
+    assert run(equation, 96, 0.1, 2, start)["vorticity"].abs().max() > 1
+    with pytest.raises(ValueError, match="wavenumber 30 is not resolved by 32 x 32 points"):
+        equation.check_resolved(PeriodicBox((32, 32)))
+    equation.check_resolved(PeriodicBox((96, 96)))
+    with pytest.raises(ValueError, match="must be at least 1, got 0"):
+        KolmogorovForcing(1.0, 0)

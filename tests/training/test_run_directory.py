@@ -28,14 +28,24 @@ def changed(**settings: Any) -> dict[str, Any]:
 def prepare(path: Path, settings: dict[str, Any] = SETTINGS, **how: bool) -> RunDirectory:
     run = RunDirectory(path)
     resume, overwrite = how.get("resume", False), how.get("overwrite", False)
-    run.prepare(settings, DATASET, resume=resume, overwrite=overwrite)
+    run.check(settings, resume=resume, overwrite=overwrite)
+    run.prepare(settings, DATASET, overwrite=overwrite)
     return run
 
 
 def test_an_empty_directory_may_be_used_and_a_full_one_may_not(tmp_path: Path) -> None:
     prepare(tmp_path)
+    prepare(tmp_path)  # a configuration alone is nothing that could be lost
+    (tmp_path / "checkpoint").mkdir()
     with pytest.raises(ValueError, match=re.escape(str(tmp_path)) + ".*--resume.*--overwrite"):
         prepare(tmp_path)
+
+
+def test_what_is_no_run_is_never_written_into(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(ValueError, match="is not empty and holds no run; choose another directory"):
+        prepare(tmp_path, overwrite=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["manifest.json"]
 
 
 def test_the_same_settings_may_be_resumed(tmp_path: Path) -> None:
