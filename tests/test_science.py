@@ -14,7 +14,7 @@ from pdesurrogate.data.accuracy import measure_accuracy
 from pdesurrogate.data.simulate import make_solver, start
 from pdesurrogate.evaluation import evaluate
 from pdesurrogate.metrics import power_spectrum
-from pdesurrogate.models import FNO, ClassicalUNet, ModelSpec, MultiResNet, ResidualUNet
+from pdesurrogate.models import FNO, ModelSpec, MultiResNet, ResidualUNet
 from pdesurrogate.rollout import repeat
 from pdesurrogate.training import TrainingConfig, train
 
@@ -23,7 +23,6 @@ pytestmark = pytest.mark.slow
 MODELS = [
     MultiResNet(width=16),
     ResidualUNet(width=16),
-    ClassicalUNet(width=16),
     FNO(width=14, modes=10),
 ]
 
