@@ -31,4 +31,6 @@ def test_values_outside_their_range_are_named(option: str, value: Any, sentence:
 
 
 def test_what_is_optional_may_be_left_out() -> None:
-    TrainingConfig(gradient_clip=None, ema_decay=None, fields=None, warmup=0.0, device="cuda:1")
+    config = TrainingConfig(gradient_clip=None, ema_decay=None, fields=None, device="cuda:1")
+    assert config.gradient_clip is None
+    assert config.learning_rate is None

@@ -52,6 +52,7 @@ def test_the_same_settings_may_be_resumed(tmp_path: Path) -> None:
     prepare(tmp_path)
     prepare(tmp_path, resume=True)
     prepare(tmp_path, changed(device="cuda", data="/elsewhere"), resume=True)
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["device"] == "cuda"
 
 
 def test_the_configuration_is_plain_yaml_under_the_datasets_name(tmp_path: Path) -> None:
