@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
@@ -18,7 +19,7 @@ _G = TypeVar("_G", bound="Grid")
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(ABC):
     """A regular grid on a rectangle, rows along y first.
 
     Args:
@@ -43,14 +44,14 @@ class Grid:
             )
 
     @property
+    @abstractmethod
     def padding(self) -> tuple[Padding, Padding]:
         """How fields continue beyond the edges along y and x."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def sampling(self) -> str:
         """What the sample points are, in words."""
-        raise NotImplementedError
 
     @property
     def y(self) -> np.ndarray:
@@ -102,8 +103,9 @@ class Grid:
             "domain_extent": list(self.domain_extent),
         }
 
+    @abstractmethod
     def _points(self, axis: int) -> np.ndarray:
-        raise NotImplementedError
+        """Sample points along an axis, 0 for y and 1 for x."""
 
 
 @dataclass(frozen=True)
