@@ -74,5 +74,14 @@ def test_nyquist_wavenumber_is_that_of_the_coarser_direction() -> None:
 
 
 def test_unknown_grids_are_refused() -> None:
-    with pytest.raises(TypeError, match="no power spectrum is known for Grid"):
-        power_spectrum(torch.zeros(4, 4), Grid((4, 4)))
+    class OpenBox(Grid):
+        """A grid of a kind that no spectrum is known for."""
+
+        padding = ("replicate", "replicate")
+        sampling = "anywhere"
+
+        def _points(self, axis: int) -> np.ndarray:
+            return np.arange(self.num_points[axis])
+
+    with pytest.raises(TypeError, match="no power spectrum is known for OpenBox"):
+        power_spectrum(torch.zeros(4, 4), OpenBox((4, 4)))
