@@ -17,6 +17,7 @@ class Field:
         units: UDUNITS string; `1` for a dimensionless quantity.
         long_name: What a plot says.
         is_prognostic: Whether the solver steps it. A diagnostic field follows from the others.
+        is_static: Whether it is the same in every frame of a trajectory, as a mask or a bed is.
         is_signed: Whether it takes both signs, so that a diverging colour map centred at zero fits.
         vector_part: The axis along which it is a vector's component; None for a scalar.
         transported_by: Names of the two velocity fields (x, y) that carry it; empty if none do.
@@ -27,6 +28,7 @@ class Field:
     units: str
     long_name: str
     is_prognostic: bool = True
+    is_static: bool = False
     is_signed: bool = True
     vector_part: Literal["x", "y"] | None = None
     transported_by: tuple[str, ...] = ()

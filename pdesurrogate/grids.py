@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-__all__ = ["ClosedBox", "Grid", "PeriodicBox", "grid_from_dict"]
+__all__ = ["Channel", "ClosedBox", "Grid", "PeriodicBox", "grid_from_dict"]
 
 Padding = Literal["circular", "replicate"]
 """How a field continues beyond an edge; the names are those of `torch.nn.functional.pad`."""
@@ -127,12 +127,12 @@ class PeriodicBox(Grid):
 
 
 @dataclass(frozen=True)
-class ClosedBox(Grid):
-    """A box with walls: points at the cell centres `(i + 1/2) L / n`."""
+class _CellCentred(Grid):
+    """A grid of cells: points at the cell centres `(i + 1/2) L / n`."""
 
     @property
     def padding(self) -> tuple[Padding, Padding]:
-        """Even reflection at the walls, which for one ghost cell repeats the edge value."""
+        """Even reflection at the edges, which for one ghost cell repeats the edge value."""
         return ("replicate", "replicate")
 
     @property
@@ -144,13 +144,24 @@ class ClosedBox(Grid):
         return (np.arange(self.num_points[axis]) + 0.5) * self.spacing[axis]
 
 
+class ClosedBox(_CellCentred):
+    """A box with walls on every side: points at the cell centres `(i + 1/2) L / n`."""
+
+
+class Channel(_CellCentred):
+    """A channel along x, in at the left edge and out at the right, walls below and above.
+
+    Points at the cell centres `(i + 1/2) L / n`.
+    """
+
+
 def grid_from_dict(description: dict[str, Any]) -> Grid:
     """Build the grid that `Grid.to_dict` described.
 
     Raises:
         ValueError: If the description names no known grid.
     """
-    kinds: Sequence[type[Grid]] = (PeriodicBox, ClosedBox)
+    kinds: Sequence[type[Grid]] = (PeriodicBox, ClosedBox, Channel)
     for kind in kinds:
         if description.get("type") == kind.__name__:
             return kind(tuple(description["num_points"]), tuple(description["domain_extent"]))

@@ -1,9 +1,6 @@
 """Random initial states, defined as functions and observed on any grid."""
 
-from pdesurrogate.initial_conditions.gaussian import (
-    GaussianRandomField,
-    InitialCondition,
-    McWilliamsVorticity,
-)
+from pdesurrogate.initial_conditions.gaussian import GaussianRandomField, McWilliamsVorticity
+from pdesurrogate.initial_conditions.initial_condition import InitialCondition
 
 __all__ = ["GaussianRandomField", "InitialCondition", "McWilliamsVorticity"]

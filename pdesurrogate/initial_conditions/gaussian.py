@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,14 +12,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.grids import Grid
+from pdesurrogate.initial_conditions.initial_condition import InitialCondition
 from pdesurrogate.operators.spectral import FourierBasis
 
-__all__ = ["GaussianRandomField", "InitialCondition", "McWilliamsVorticity"]
+__all__ = ["GaussianRandomField", "McWilliamsVorticity"]
 
 
 @dataclass(frozen=True)
-class InitialCondition(ABC):
-    """A random function on a periodic box; the same generator gives the same function everywhere.
+class _FourierSeries(InitialCondition):
+    """A random function on a periodic box, given by its Fourier coefficients.
 
     Args:
         max_wavenumber: Highest wavenumber (whole waves per domain, in either direction) that the
@@ -36,21 +36,9 @@ class InitialCondition(ABC):
         if self.max_wavenumber < 1:
             raise ValueError(f"max_wavenumber must be at least 1, got {self.max_wavenumber}")
 
-    @abstractmethod
-    def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
-        """Draw a function and look at it on `grid`, truncated to what the grid resolves.
-
-        Args:
-            rng: Source of randomness; how much is drawn from it does not depend on `grid`.
-            grid: Where to evaluate.
-
-        Returns:
-            The prognostic fields by name, float64.
-        """
-
 
 @dataclass(frozen=True)
-class GaussianRandomField(InitialCondition):
+class GaussianRandomField(_FourierSeries):
     r"""Vorticity drawn from $\mathcal N(0, \sigma^2 (-\nabla^2 + \tau^2)^{-\gamma})$, mean zero.
 
     The defaults, $7^{3/2} (-\nabla^2 + 49)^{-5/2}$ on the unit square, are those of Li et al.
@@ -83,7 +71,7 @@ class GaussianRandomField(InitialCondition):
 
 
 @dataclass(frozen=True)
-class McWilliamsVorticity(InitialCondition):
+class McWilliamsVorticity(_FourierSeries):
     r"""Random-phase vorticity with the energy spectrum $E(k) \propto k\,(1 + (k/k_0)^4)^{-1}$.
 
     Every draw is scaled to the stated kinetic energy $\frac12 \langle |u|^2 \rangle$.

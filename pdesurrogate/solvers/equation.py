@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -28,12 +28,23 @@ class Solver(Protocol):
 
     @property
     def dt(self) -> float:
-        """Time step, in the equation's unit of time."""
+        """Time by which `step` advances, in the equation's unit of time."""
         ...
 
-    def initialise(self, fields: Mapping[str, Float[Tensor, "batch y x"]]) -> Any:
-        """The state that has these prognostic fields, given on the solver's grid or another of
-        the same domain."""
+    @property
+    def courant_limit(self) -> float:
+        """Largest Courant number at which the scheme is stable; infinite if there is none."""
+        ...
+
+    def initialise(
+        self, fields: Mapping[str, Float[Tensor, "batch y x"]], time: float = 0.0
+    ) -> Any:
+        """The state that has these prognostic fields.
+
+        Args:
+            fields: On the solver's grid or another of the same domain.
+            time: Time since the trajectory's beginning, for equations that depend on it.
+        """
         ...
 
     def step(self, state: Any) -> Any:
@@ -41,12 +52,16 @@ class Solver(Protocol):
         ...
 
     def observe(self, state: Any, grid: Grid) -> dict[str, Float[Tensor, "batch m n"]]:
-        """Every field of the equation, restricted to `grid`."""
+        """Every field of the equation, static ones included, restricted to `grid`."""
         ...
 
     def courant_number(self, state: Any) -> Float[Tensor, " batch"]:
-        """Largest number of cells that the flow crosses in one step."""
+        """Largest number of cells that the flow crosses in one time step of the scheme; not finite
+        if the state is not."""
         ...
+
+
+_E = TypeVar("_E", bound="Equation")
 
 
 @dataclass(frozen=True)
@@ -57,10 +72,13 @@ class Equation(ABC):
     integrator.
     """
 
+    grid_type: ClassVar[type[Grid]]
+    """The kind of grid that it is defined on."""
+
     @property
     @abstractmethod
     def fields(self) -> tuple[Field, ...]:
-        """The fields that the solver can observe, prognostic ones first."""
+        """The fields that the solver can observe, prognostic ones first, static ones last."""
 
     def check_resolved(self, grid: Grid) -> None:  # noqa: B027
         """Refuse a grid on which a reference simulation would miss part of the physics.
@@ -69,16 +87,33 @@ class Equation(ABC):
             ValueError: Says what is not resolved. Nothing is refused unless an equation says so.
         """
 
+    def check_stable(self, grid: Grid, dt: float) -> None:  # noqa: B027
+        """Refuse a step that is unstable whatever the flow.
+
+        Raises:
+            ValueError: Names the limit and the largest step that keeps it. Nothing is refused
+                unless an equation says so.
+        """
+
     @abstractmethod
     def discretise(
-        self,
+        self: _E,
         grid: Grid,
         dt: float,
         *,
+        variants: Sequence[_E] = (),
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
     ) -> Solver:
         """The solver of this equation on `grid` with time step `dt`.
+
+        Args:
+            grid: Where to solve.
+            dt: Time by which a step advances.
+            variants: One equation per trajectory of the batch, of the same kind, where trajectories
+                differ in their parameters; empty if all follow this one.
+            dtype: float32 or float64.
+            device: Where to compute.
 
         Raises:
             ValueError: If the equation is not defined on this kind of grid.

@@ -1,6 +1,6 @@
 """Moving a field between the grids of a ladder: restriction `R` and prolongation `Q`.
 
-The grid decides how: a periodic box through the Fourier series.
+The grid decides how: a periodic box through the Fourier series, a grid of cells by averages.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from functools import singledispatch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.grids import Grid, PeriodicBox
+from pdesurrogate.grids import Channel, ClosedBox, Grid, PeriodicBox
+from pdesurrogate.transfer.cell_average import average_cells, repeat_cells
 from pdesurrogate.transfer.spectral import resample
 
-__all__ = ["prolong", "resample", "restrict"]
+__all__ = ["average_cells", "prolong", "repeat_cells", "resample", "restrict"]
 
 
 def restrict(
@@ -27,7 +28,8 @@ def restrict(
         target: The coarser grid of the same domain.
 
     Raises:
-        ValueError: If `target` is finer than `source`, or the domains differ.
+        ValueError: If `target` is finer than `source`, the domains differ, or cells of one do not
+            fill those of the other.
         TypeError: If no transfer is known for this kind of grid.
     """
     _check(source, target)
@@ -50,7 +52,8 @@ def prolong(
         target: The finer grid of the same domain.
 
     Raises:
-        ValueError: If `target` is coarser than `source`, or the domains differ.
+        ValueError: If `target` is coarser than `source`, the domains differ, or cells of one do
+            not fill those of the other.
         TypeError: If no transfer is known for this kind of grid.
     """
     _check(source, target)
@@ -75,3 +78,11 @@ def _transfer(source: Grid, u: Tensor, target: Grid) -> Tensor:
 @_transfer.register
 def _(source: PeriodicBox, u: Tensor, target: Grid) -> Tensor:
     return resample(u, target.num_points)
+
+
+@_transfer.register(ClosedBox)
+@_transfer.register(Channel)
+def _(source: Grid, u: Tensor, target: Grid) -> Tensor:
+    if target.resolution > source.resolution:
+        return repeat_cells(u, target.num_points)
+    return average_cells(u, target.num_points)

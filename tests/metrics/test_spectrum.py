@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from pdesurrogate.grids import ClosedBox, Grid, PeriodicBox
+from pdesurrogate.grids import ClosedBox, PeriodicBox
 from pdesurrogate.metrics import mean_square, power_spectrum
 from pdesurrogate.metrics.spectrum import nyquist_wavenumber, shell_wavenumbers
+from tests.open_box import OpenBox
 
 GRIDS = [
     PeriodicBox((16, 16)),
@@ -74,14 +75,5 @@ def test_nyquist_wavenumber_is_that_of_the_coarser_direction() -> None:
 
 
 def test_unknown_grids_are_refused() -> None:
-    class OpenBox(Grid):
-        """A grid of a kind that no spectrum is known for."""
-
-        padding = ("replicate", "replicate")
-        sampling = "anywhere"
-
-        def _points(self, axis: int) -> np.ndarray:
-            return np.arange(self.num_points[axis])
-
     with pytest.raises(TypeError, match="no power spectrum is known for OpenBox"):
         power_spectrum(torch.zeros(4, 4), OpenBox((4, 4)))
