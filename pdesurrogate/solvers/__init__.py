@@ -3,16 +3,21 @@
 from pdesurrogate.solvers.equation import Equation, Solver
 from pdesurrogate.solvers.forcing import DiagonalForcing, Forcing, KolmogorovForcing
 from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes, PeriodicNavierStokesSolver
+from pdesurrogate.solvers.obstacles import Cylinder, Obstacle, RandomCylinders, Square
 from pdesurrogate.solvers.time_stepping import SemilinearEquation, etdrk4
 
 __all__ = [
+    "Cylinder",
     "DiagonalForcing",
     "Equation",
     "Forcing",
     "KolmogorovForcing",
+    "Obstacle",
     "PeriodicNavierStokes",
     "PeriodicNavierStokesSolver",
+    "RandomCylinders",
     "SemilinearEquation",
     "Solver",
+    "Square",
     "etdrk4",
 ]
