@@ -2,5 +2,6 @@
 
 from pdesurrogate.initial_conditions.gaussian import GaussianRandomField, McWilliamsVorticity
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
+from pdesurrogate.initial_conditions.stream import DisturbedStream
 
-__all__ = ["GaussianRandomField", "InitialCondition", "McWilliamsVorticity"]
+__all__ = ["DisturbedStream", "GaussianRandomField", "InitialCondition", "McWilliamsVorticity"]
