@@ -60,12 +60,12 @@ def test_poiseuille_flow_is_steady_to_rounding(dtype, tolerance):
 
 
 def test_a_plug_of_fluid_becomes_poiseuille_flow():
-    # Re = 2: after 15 times H² / (π² ν) only the disturbance of the outflow is left, and falls.
-    grid = channel(8, 1.0, 4.0)
-    solver, state = run(ChannelFlow(0.5, ParabolicInflow(1.0)), grid, 0.5, 6)
+    # Re = 2, after 10 times H² / (π² ν).
+    grid = channel(6, 1.0, 3.0)
+    _, state = run(ChannelFlow(0.5, ParabolicInflow(1.0)), grid, 0.5, 4)
     profile = ParabolicInflow(1.0).profile(grid)
-    assert (state.velocity_x[0] - profile[:, None]).abs().max() < 1e-3
-    assert (state.velocity_x[0, :, :17] - profile[:, None]).abs().max() < 1e-8
+    assert (state.velocity_x[0] - profile[:, None]).abs().max() < 1e-2
+    assert (state.velocity_x[0, :, :10] - profile[:, None]).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("dtype", [DOUBLE, torch.float32])
@@ -80,8 +80,8 @@ def test_a_uniform_stream_stays_exactly_uniform(dtype):
 
 
 def test_a_disturbance_is_swept_out():
-    grid = channel(16)
-    _, state = run(ChannelFlow(0.02, UniformInflow(1.0)), grid, 0.5, 40)
+    grid = channel(12)
+    _, state = run(ChannelFlow(0.02, UniformInflow(1.0)), grid, 1.0, 16)
     assert (state.velocity_x - 1).abs().max() < 1e-3
     assert state.velocity_y.abs().max() < 1e-3
 
@@ -104,12 +104,12 @@ def test_mass_is_conserved_in_every_cell_and_through_every_section(inflow):
 
 @pytest.fixture(scope="module")
 def steady():
-    """A cylinder off the centre line at Re = 20, ten cells wide, when nothing changes any more."""
-    grid = Channel((40, 50), (4.0, 5.0))
+    """A cylinder off the centre line at Re = 20, eight cells wide, when nothing changes any more."""
+    grid = Channel((32, 40), (4.0, 5.0))
     equation = ChannelFlow(0.05, UniformInflow(1.0), Cylinder(1.7, 1.8, 1.0))
-    uniform = torch.ones(1, 40, 50)
+    uniform = torch.ones(1, 32, 40)
     fields = {"velocity_x": uniform, "velocity_y": torch.zeros_like(uniform)}
-    solver, state = run(equation, grid, 0.5, 40, fields, dtype=torch.float32)
+    solver, state = run(equation, grid, 1.0, 20, fields, dtype=torch.float32)
     solver = equation.discretise(grid, 0.5, dtype=DOUBLE)
     state = solver.step(type(state)(*(part.double() for part in state)))
     return solver, state, solver.step(state)
@@ -125,7 +125,7 @@ def test_no_fluid_moves_inside_a_body_in_steady_flow(steady):
     solver, state, later = steady
     change = (later.velocity_x - state.velocity_x).abs().max()
     solid = inside(solver.equation.obstacle, solver.grid)
-    assert solid.sum() > 50
+    assert solid.sum() > 40
     assert later.velocity_x[0, solid].abs().max() < 1e-3 * change + 1e-9
     assert change < 1e-3
 
@@ -154,7 +154,7 @@ def test_force_is_what_the_flow_through_a_control_volume_loses(steady):
     solver, _, state = steady
     u, v, p = state.velocity_x[0], state.velocity_y[0], state.pressure[0]
     nu, h = solver.equation.viscosity, solver.grid.spacing[0]
-    left, right = 6, 40
+    left, right = 5, 32
 
     def through(i):
         p_face = (p[:, i] + p[:, i - 1]) / 2
@@ -319,12 +319,12 @@ def test_one_equation_serves_a_batch():
 
 def test_a_state_comes_back_from_what_is_observed_of_it():
     grid, errors = None, []
-    for n in (32, 64):
+    for n in (20, 40):
         grid = channel(n)
         solver, state = run(ChannelFlow(0.05, UniformInflow()), grid, 0.25, 4)
         again = solver.initialise(solver.observe(state, grid))
         errors.append(relative(again.velocity_y, state.velocity_y))
-    assert errors[1] < 1e-3
+    assert errors[1] < 2e-3
     assert errors[1] < errors[0] / 5  # fourth order, second at the outflow
     # With a body: the same but for its surface. From other grids: what they hold.
     equation = ChannelFlow(0.02, UniformInflow(), Cylinder(2.0, 2.0, 1.0))
@@ -332,10 +332,10 @@ def test_a_state_comes_back_from_what_is_observed_of_it():
     again = solver.initialise(solver.observe(state, grid))
     assert relative(again.velocity_x, state.velocity_x) < 0.01
     assert relative(again.pressure, state.pressure) < 0.05
-    for n in (32, 128):
+    for n in (20, 80):
         other = equation.discretise(channel(n), 0.25, dtype=DOUBLE)
         moved = other.initialise(solver.observe(state, grid))
-        watched = channel(32)
+        watched = channel(20)
         a, b = other.observe(moved, watched), solver.observe(state, watched)
         assert relative(a["velocity_x"], b["velocity_x"]) < 0.02
 
