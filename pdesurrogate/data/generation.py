@@ -9,7 +9,7 @@ import platform
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pdesurrogate.data.accuracy import measure_accuracy
+from pdesurrogate.data.parameters import parameter_name
 from pdesurrogate.data.recipe import Recipe, Splits, load_recipe
 from pdesurrogate.data.schema import (
     FAILED,
@@ -35,7 +36,7 @@ from pdesurrogate.data.schema import (
     ShardWriter,
     file_sha256,
 )
-from pdesurrogate.data.simulate import Failure, simulate
+from pdesurrogate.data.simulate import Failure, check_start, simulate, trajectory_parameters
 from pdesurrogate.data.store import Ladder
 from pdesurrogate.devices import check_device
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
@@ -112,8 +113,12 @@ def generate(
         raise ValueError(f"workers must be at least 1, got {workers}")
     for n in (*recipe.resolutions, recipe.reference_resolution):
         recipe.grid(n)
-    recipe.equation.check_resolved(recipe.grid(recipe.reference_resolution))
+    reference = recipe.grid(recipe.reference_resolution)
+    recipe.equation.check_resolved(reference)
+    recipe.equation.check_stable(reference, recipe.solver_time_step)
     folder = Path(out)
+    if not (folder / MANIFEST).is_file():
+        check_start(recipe, device)
     manifest = _prepare(folder, recipe, overwrite)
     wanted = replace(recipe, splits=Splits(**manifest.recipe["splits"]))
     jobs: list[_Job] = _missing(wanted, manifest, folder)
@@ -174,11 +179,18 @@ def _larger(present: Manifest, recipe: Recipe) -> dict[str, int]:
     return {s: max(present.recipe["splits"][s], getattr(recipe.splits, s)) for s in SPLITS}
 
 
-def _difference(present: dict[str, Any], wanted: dict[str, Any]) -> str:
+def _difference(present: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> str:
     """Name the first field in which two recipes differ."""
-    for key, value in wanted.items():
-        if present.get(key) != value and key not in ("splits", "title", "references"):
-            return f"{key} is {present.get(key)}, not {value}"
+    for key in (*wanted, *(key for key in present if key not in wanted)):
+        here, there = present.get(key), wanted.get(key)
+        if here == there or (not prefix and key in ("splits", "title", "references")):
+            continue
+        name = prefix if key == "init_args" else f"{prefix}.{key}".strip(".")
+        if key == "class_path":
+            return f"{prefix} is {here}, not {there}"
+        if isinstance(here, Mapping) and isinstance(there, Mapping):
+            return _difference(here, there, name)
+        return f"{name} is {here}, not {there}"
     return "of another recipe"
 
 
@@ -316,6 +328,7 @@ def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shar
             times=times,
             grids={n: recipe.grid(n) for n in recipe.resolutions},
             fields=recipe.equation.fields,
+            parameters=_parameter_table(recipe, job.split, kept),
         )
         with contextlib.closing(writer):
             failures = _write_trajectories(recipe, job, indices, writer, device)
@@ -328,6 +341,12 @@ def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shar
         sha256=file_sha256(path),
         size=path.stat().st_size,
     )
+
+
+def _parameter_table(recipe: Recipe, split: str, indices: Sequence[int]) -> dict[str, list[float]]:
+    """The parameters drawn for some trajectories, by name."""
+    drawn = [trajectory_parameters(recipe, split, i) for i in indices]
+    return {parameter_name(path): [d[path] for d in drawn] for path in recipe.parameters}
 
 
 def _write_trajectories(

@@ -7,22 +7,37 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from importlib import resources
+from inspect import isabstract
 from pathlib import Path
 from typing import Any, Literal
 
 import jsonargparse
+import yaml
 
 import pdesurrogate.initial_conditions
 import pdesurrogate.solvers
-from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.data import distributions
+from pdesurrogate.data.distributions import Distribution
+from pdesurrogate.data.parameters import check_parameters
+from pdesurrogate.grids import Grid
 from pdesurrogate.initial_conditions import InitialCondition
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.solvers import Equation, Forcing
 
-__all__ = ["Recipe", "Splits", "find_recipe", "list_recipes", "load_recipe", "recipe_parser"]
+__all__ = [
+    "Recipe",
+    "Splits",
+    "class_names",
+    "find_recipe",
+    "list_recipes",
+    "load_recipe",
+    "recipe_parser",
+]
 
-# Classes that a recipe chooses by name; plain parameters everywhere else.
-jsonargparse.set_parsing_settings(subclasses_enabled=[Equation, Forcing, InitialCondition])
+_CHOSEN_BY_NAME: tuple[type[Any], ...] = (Distribution, Equation, Forcing, InitialCondition)
+"""Kinds of which a recipe names a class; plain numbers and texts everywhere else."""
+
+jsonargparse.set_parsing_settings(subclasses_enabled=list(_CHOSEN_BY_NAME))
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,8 @@ class Splits:
         for f in fields(self):
             if getattr(self, f.name) < 0:
                 raise ValueError(f"splits.{f.name} must not be negative")
+        if not any(getattr(self, f.name) for f in fields(self)):
+            raise ValueError("splits must ask for at least one trajectory")
 
 
 @dataclass(frozen=True)
@@ -55,7 +72,12 @@ class Recipe:
         equation: The physics; names a class of `pdesurrogate.solvers`.
         initial_condition: The random initial state; names a class of
             `pdesurrogate.initial_conditions`.
-        domain_extent: Length of the periodic box along y and x.
+        parameters: Numbers of the equation that differ from trajectory to trajectory, by their path
+            in it, such as `viscosity` or `forcing.amplitude`; each names a distribution of
+            `pdesurrogate.data`.
+        domain_extent: Length of the domain along y and x.
+        columns_per_row: Points along x per point along y; by default as many as make the spacing
+            equal in both directions.
         resolutions: The ladder, points along y of every rung.
         reference_resolution: Points along y of the simulation that all rungs observe, at least the
             finest rung.
@@ -85,7 +107,9 @@ class Recipe:
     steps_per_frame: int
     num_frames: int
     spin_up_frames: int = 0
+    parameters: dict[str, Distribution] = field(default_factory=dict)
     domain_extent: tuple[float, float] = (6.283185307179586, 6.283185307179586)
+    columns_per_row: float | None = None
     splits: Splits = field(default_factory=Splits)
     seed: int = 0
     batch_size: int = 4
@@ -114,22 +138,32 @@ class Recipe:
         for name in ("spin_up_frames", "seed", "accuracy_trajectories"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.columns_per_row is not None and not self.columns_per_row > 0:
+            raise ValueError(f"columns_per_row must be positive, got {self.columns_per_row}")
+        check_parameters(self.equation, self.parameters)
 
     @property
     def solver_time_step(self) -> float:
         """Step of the reference simulation."""
         return self.frame_interval / self.steps_per_frame
 
-    def grid(self, resolution: int) -> PeriodicBox:
-        """The rung with `resolution` points along y, square cells kept."""
+    def grid(self, resolution: int) -> Grid:
+        """The rung with `resolution` points along y.
+
+        Raises:
+            ValueError: If that gives no whole number of points along x.
+        """
         ly, lx = self.domain_extent
-        columns = resolution * lx / ly
-        if abs(columns - round(columns)) > 1e-9:
+        columns = resolution * (self.columns_per_row or lx / ly)
+        if abs(columns - round(columns)) > 1e-9 * columns:
+            reason = f"domain_extent {tuple(self.domain_extent)}"
+            if self.columns_per_row:
+                reason = f"columns_per_row {self.columns_per_row:g}"
             raise ValueError(
-                f"resolution {resolution} gives {columns:.3f} points along x for domain_extent "
-                f"{self.domain_extent}; choose one that gives a whole number"
+                f"resolution {resolution} gives {columns:.3f} points along x for {reason}; choose "
+                "one that gives a whole number"
             )
-        return PeriodicBox((resolution, round(columns)), self.domain_extent)
+        return self.equation.grid_type((resolution, round(columns)), self.domain_extent)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; `load_recipe` reads it back from YAML or JSON."""
@@ -147,9 +181,10 @@ _NOT_IDENTITY = ("splits", "title", "references", "accuracy_trajectories")
 
 def _plain(value: Any) -> Any:
     """Dataclasses to dictionaries; those chosen by name carry their class."""
-    if isinstance(value, (Equation, Forcing, InitialCondition)):
+    if isinstance(value, _CHOSEN_BY_NAME):
         kind = type(value)
-        known = {**vars(pdesurrogate.solvers), **vars(pdesurrogate.initial_conditions)}
+        modules = (distributions, pdesurrogate.solvers, pdesurrogate.initial_conditions)
+        known = {name: part for module in modules for name, part in vars(module).items()}
         name = kind.__name__
         path = name if known.get(name) is kind else f"{kind.__module__}.{name}"
         return {
@@ -160,6 +195,8 @@ def _plain(value: Any) -> Any:
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(v) for key, v in value.items()}
     return value
 
 
@@ -182,10 +219,12 @@ def find_recipe(name: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: If there is neither; the message offers the nearest name.
+        ValueError: If the file holds no fields, or is no YAML.
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if path.is_file():
+            _check_yaml(path)
             return path
         raise FileNotFoundError(f"there is no recipe file {path}")
     shipped = recipes_folder() / str(name) / "recipe.yaml"
@@ -193,6 +232,30 @@ def find_recipe(name: str | Path) -> Path:
         return shipped
     names = sorted(p.parent.name for p in recipes_folder().glob("*/recipe.yaml"))
     raise FileNotFoundError(f"{unknown_name('recipe', name, names)}, or give a .yaml file")
+
+
+def _check_yaml(path: Path) -> None:
+    """Refuse a file that is no mapping, with its name and the line that is wrong."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not text"
+        raise ValueError(f"{path} is no YAML: {problem}{where}") from None
+    if not isinstance(content, dict) or not content:
+        raise ValueError(f"{path} holds no recipe: it must give fields as `name: value`")
+
+
+def class_names() -> dict[str, tuple[str, ...]]:
+    """Classes that a recipe may name, each with the fields that it takes."""
+    modules = (distributions, pdesurrogate.solvers, pdesurrogate.initial_conditions)
+    return {
+        name: tuple(f.name for f in fields(part))
+        for module in modules
+        for name, part in vars(module).items()
+        if isinstance(part, type) and issubclass(part, _CHOSEN_BY_NAME) and not isabstract(part)
+    }
 
 
 def recipe_parser(**options: Any) -> jsonargparse.ArgumentParser:
