@@ -1,4 +1,4 @@
-"""Interpolation along one axis, as a matrix."""
+"""Cubic interpolation along an axis, and from cell centres to the faces of another grid."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["interpolation_matrix", "undo_midpoints"]
+__all__ = ["centres_to_faces", "interpolation_matrix", "undo_midpoints"]
 
 
 def interpolation_matrix(
@@ -58,3 +58,30 @@ def undo_midpoints(num_points: int) -> Float[Tensor, "points points"]:
     second += torch.diag(torch.ones(num_points - 1, dtype=torch.float64), -1)
     second[0], second[-1] = 0, 0
     return torch.eye(num_points, dtype=torch.float64) - second / 8
+
+
+def centres_to_faces(
+    centre_u: Float[Tensor, "*lead y x"],
+    centre_v: Float[Tensor, "*lead y x"],
+    num_points: tuple[int, int],
+) -> tuple[Float[Tensor, "*lead m n_faces"], Float[Tensor, "*lead m_faces n"]]:
+    """The velocity on the faces of a staggered grid from its values at cell centres.
+
+    The values are taken as means of two opposite faces, as `average_to_centres` makes them; on the
+    same grid it is undone to fourth order, to second at the boundary.
+
+    Args:
+        centre_u: Velocity along x at the cell centres of any grid of the domain.
+        centre_v: Velocity along y.
+        num_points: Cells along y and x of the staggered grid.
+    """
+    (my, mx), (ny, nx) = centre_u.shape[-2:], num_points
+
+    def matrix(source: int, target: int, faces: bool) -> Tensor:
+        places = torch.arange(target + faces).double() + (0.0 if faces else 0.5)
+        weights = interpolation_matrix(source, places * (source / target) - 0.5)
+        return (weights @ undo_midpoints(source) if faces else weights).to(centre_u)
+
+    u = matrix(my, ny, faces=False) @ centre_u @ matrix(mx, nx, faces=True).T
+    v = matrix(my, ny, faces=True) @ centre_v @ matrix(mx, nx, faces=False).T
+    return u, v

@@ -22,9 +22,9 @@ def penalisation_rates(
 ) -> tuple[Float[Tensor, "y x_faces"], Float[Tensor, "y_faces x"]]:
     r"""Rates $\kappa / \nu$ at which a body takes momentum from the faces, along x and along y.
 
-    Penalisation adds $-\kappa u$ to the momentum equation. Inside the body $\kappa = \infty$. A face
-    in the fluid whose neighbour lies inside, with the surface at the fraction $\theta$ of the way,
-    has
+    Penalisation adds $-\kappa u$ to the momentum equation. Inside the body $\kappa$ is infinite. A
+    face in the fluid whose neighbour lies inside, with the surface at the fraction $\theta$ of the
+    way, has
 
     $$ \kappa = \frac{\nu}{h^2} \left( \frac{1}{\theta} - 1 \right), $$
 
