@@ -215,29 +215,15 @@ class ChannelFlowSolver:
         self._profile = self._tensor(torch.stack([e.inflow.profile(grid) for e in equations]))
         self._flux = ThirdOrderUpwind()
         self._has_body = any(e.obstacle is not None for e in equations)
-        (ny, nx), (hy, hx) = grid.num_points, grid.spacing
-        nowhere = torch.zeros(ny, nx + 1), torch.zeros(ny + 1, nx)
-        rates = [
-            nowhere if e.obstacle is None else penalisation_rates(e.obstacle, grid)
-            for e in equations
-        ]
-        self._rate_x = self._viscosity * self._tensor(torch.stack([r[0] for r in rates]))
-        self._rate_y = self._viscosity * self._tensor(torch.stack([r[1] for r in rates]))
-        self._fraction = self._tensor(
-            torch.stack(
-                [
-                    torch.zeros(ny, nx) if e.obstacle is None else e.obstacle.solid_fraction(grid)
-                    for e in equations
-                ]
-            )
-        )
+        hy, hx = grid.spacing
+        bodies = zip(*(_body(e.obstacle, grid) for e in equations), strict=True)
+        rate_x, rate_y, self._fraction = (self._tensor(torch.stack(part)) for part in bodies)
+        self._rate_x, self._rate_y = self._viscosity * rate_x, self._viscosity * rate_y
         # Beside a wall that holds the fluid the second difference along y reaches 16/3, not 4.
         self._diffusion_rate = self._viscosity[:, 0, 0] * (4 / hx**2 + 16 / (3 * hy**2))
 
     def _tensor(self, values: Sequence[float] | Tensor) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float64).to(self.device, self.dtype)
-
-    # --- stepping ---
 
     def step(self, state: ChannelState) -> ChannelState:
         """The state `dt` later."""
@@ -327,8 +313,6 @@ class ChannelFlowSolver:
             u - pad(gx, (1, 1)), v - pad(gy, (0, 0, 1, 1)), pressure + potential / dt, force
         )
 
-    # --- fields in and out ---
-
     def initialise(
         self, fields: Mapping[str, Float[Tensor, "batch y x"]], time: float = 0.0
     ) -> ChannelState:
@@ -369,14 +353,10 @@ class ChannelFlowSolver:
     def observe(self, state: ChannelState, grid: Grid) -> dict[str, Float[Tensor, "batch m n"]]:
         """Velocity, vorticity and the body at cell centres, averaged over the cells of `grid`."""
         u, v = average_to_centres(state.velocity_x, state.velocity_y)
-        every = [u, v, self._vorticity(state)]
+        every = {"velocity_x": u, "velocity_y": v, "vorticity": self._vorticity(state)}
         if self._has_body:
-            every.append(self._fraction.expand_as(u))
-        names = [field.name for field in self.equation.fields]
-        return {
-            name: restrict(values, self.grid, grid)
-            for name, values in zip(names, every, strict=True)
-        }
+            every["obstacle"] = self._fraction.expand_as(u)
+        return {name: restrict(values, self.grid, grid) for name, values in every.items()}
 
     def _vorticity(self, state: ChannelState) -> Tensor:
         """At the corners of the cells, where it is centred; then the mean of the four."""
@@ -386,6 +366,16 @@ class ChannelFlowSolver:
         v = torch.cat([-v[..., :1], v, v[..., -1:]], dim=-1)
         at_corners = (v.diff(dim=-1) * (1 / hx)).sub(u.diff(dim=-2), alpha=1 / hy)
         return midpoints(midpoints(at_corners, -1), -2)
+
+
+def _body(obstacle: Obstacle | None, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
+    """Rates per viscosity on the faces along x and y, and the solid fraction of the cells."""
+    if obstacle is not None:
+        return (*penalisation_rates(obstacle, grid), obstacle.solid_fraction(grid))
+    ny, nx = grid.num_points
+    shapes = (ny, nx + 1), (ny + 1, nx), (ny, nx)
+    rate_x, rate_y, fraction = (torch.zeros(shape, dtype=torch.float64) for shape in shapes)
+    return rate_x, rate_y, fraction
 
 
 def _mix(a: float, first: ChannelState, b: float, second: ChannelState) -> ChannelState:

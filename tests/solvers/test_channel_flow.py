@@ -298,6 +298,8 @@ def test_every_trajectory_of_a_batch_runs_as_if_alone():
     solver, together = run(variants[0], grid, 0.5, 3, fields, variants=variants)
     assert len(set(solver.substeps(together).tolist())) > 1
     observed = solver.observe(together, grid)
+    last_first = variants[2].discretise(grid, 0.5, variants=variants[::-1], dtype=DOUBLE)
+    assert "obstacle" in last_first.observe(together, grid)
     for i, variant in enumerate(variants):
         own = {name: values[i : i + 1] for name, values in fields.items()}
         _, alone = run(variant, grid, 0.5, 3, own)
@@ -325,7 +327,7 @@ def test_a_state_comes_back_from_what_is_observed_of_it():
         again = solver.initialise(solver.observe(state, grid))
         errors.append(relative(again.velocity_y, state.velocity_y))
     assert errors[1] < 2e-3
-    assert errors[1] < errors[0] / 5  # fourth order, second at the outflow
+    assert errors[1] < errors[0] / 4  # fourth order, second at the outflow
     # With a body: the same but for its surface. From other grids: what they hold.
     equation = ChannelFlow(0.02, UniformInflow(), Cylinder(2.0, 2.0, 1.0))
     solver, state = run(equation, grid, 0.25, 8)
