@@ -1,8 +1,8 @@
 """Time jax-cfd's vorticity stepper; started by spectral_step.py with a Python that has jax-cfd.
 
 Its spectral solver: Crank–Nicolson for viscosity and drag, a five-stage low-storage Runge–Kutta
-scheme for the advection. Reads one JSON request a line from stdin and answers with one JSON object a
-line on stdout. It imports nothing of pdesurrogate.
+scheme for the advection. Reads one JSON request a line from stdin and answers with one JSON object
+a line on stdout. It imports nothing of pdesurrogate.
 """
 
 from __future__ import annotations
