@@ -6,6 +6,7 @@ from pdesurrogate.operators.cosine import (
     PoissonSolver,
     neumann_poisson,
 )
+from pdesurrogate.operators.semi_lagrangian import sample_bilinear
 from pdesurrogate.operators.spectral import (
     FourierBasis,
     derivative,
@@ -19,11 +20,13 @@ from pdesurrogate.operators.staggered import (
     average_to_centres,
     average_to_interior_faces,
     divergence,
+    halve_cells,
     midpoints,
     mirror_about_faces,
     mirror_about_nodes,
     momentum_speeds_x,
     momentum_speeds_y,
+    no_slip_ghosts,
     pressure_gradient,
 )
 from pdesurrogate.operators.upwind import (
@@ -49,6 +52,7 @@ __all__ = [
     "average_to_interior_faces",
     "derivative",
     "divergence",
+    "halve_cells",
     "inverse_laplacian",
     "laplacian",
     "midpoints",
@@ -57,7 +61,9 @@ __all__ = [
     "momentum_speeds_x",
     "momentum_speeds_y",
     "neumann_poisson",
+    "no_slip_ghosts",
     "pressure_gradient",
+    "sample_bilinear",
     "transport",
     "velocity_from_vorticity",
     "vorticity_from_velocity",

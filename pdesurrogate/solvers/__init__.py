@@ -1,11 +1,14 @@
 """Equations and the solvers that step them. A recipe names an equation that stands here."""
 
+from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.equation import Equation, Solver
 from pdesurrogate.solvers.forcing import DiagonalForcing, Forcing, KolmogorovForcing
 from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes, PeriodicNavierStokesSolver
 from pdesurrogate.solvers.time_stepping import SemilinearEquation, etdrk4
 
 __all__ = [
+    "BuoyantSmoke",
+    "BuoyantSmokeSolver",
     "DiagonalForcing",
     "Equation",
     "Forcing",
