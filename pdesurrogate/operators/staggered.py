@@ -19,7 +19,6 @@ __all__ = [
     "average_to_centres",
     "average_to_interior_faces",
     "divergence",
-    "halve_cells",
     "midpoints",
     "mirror_about_faces",
     "mirror_about_nodes",
@@ -163,22 +162,6 @@ def no_slip_ghosts(
     below = _image(u.narrow(axis, 1, width - 1), axis, -1.0)
     above = _image(u.narrow(axis, n - width, width - 1), axis, -1.0)
     return torch.cat([below, low, u, high, above], dim=axis)
-
-
-def halve_cells(u: Float[Tensor, "*lead y x"]) -> Float[Tensor, "*lead m n"]:
-    r"""Averages over cells of half the size, third order inside, with no slope at walls.
-
-    $$ u_{i \mp 1/4} = u_i \mp (u_{i+1} - u_{i-1}) / 8 $$
-
-    along each axis in turn. The mean over the new cells of an old one is its old value.
-    """
-    for axis in (-1, -2):
-        n = u.shape[axis]
-        wide = mirror_about_faces(u, axis, 1)
-        slope = (wide.narrow(axis, 2, n) - wide.narrow(axis, 0, n)) / 8
-        u = torch.stack([u - slope, u + slope], dim=axis if axis == -1 else -2)
-        u = u.flatten(-2) if axis == -1 else u.flatten(-3, -2)
-    return u
 
 
 def _image(u: Tensor, axis: int, sign: float) -> Tensor:

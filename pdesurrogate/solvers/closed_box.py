@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -14,16 +14,14 @@ from pdesurrogate.fields import Field
 from pdesurrogate.grids import ClosedBox, Grid
 from pdesurrogate.operators import (
     average_to_centres,
-    average_to_interior_faces,
     divergence,
-    halve_cells,
     midpoints,
     neumann_poisson,
     pressure_gradient,
 )
-from pdesurrogate.transfer import prolong, restrict
+from pdesurrogate.transfer import reconstruct_cells, restrict
 
-__all__ = ["SMOKE_FIELDS", "ClosedBoxFlow", "SmokeState", "per_trajectory"]
+__all__ = ["SMOKE_FIELDS", "ClosedBoxFlow", "SmokeState", "per_trajectory", "rows_of"]
 
 SMOKE_FIELDS = (
     Field(
@@ -116,24 +114,23 @@ class ClosedBoxFlow:
         }
 
     def _at_resolution(self, u: Tensor) -> Tensor:
-        """Restricted from finer cells; from coarser ones halved as often as that fits."""
+        """Averaged over finer cells, or reconstructed from coarser ones."""
         u = u.to(self.device, self.dtype)
         given = self.grid.at_resolution(u.shape[-2])
         if given.resolution >= self.grid.resolution:
             return restrict(u, given, self.grid)
-        while (
-            2 * u.shape[-2] <= self.grid.resolution
-            and self.grid.resolution % (2 * u.shape[-2]) == 0
-        ):
-            u = halve_cells(u)
-        return prolong(u, self.grid.at_resolution(u.shape[-2]), self.grid)
+        return reconstruct_cells(u, self.grid.num_points)
 
 
 def per_trajectory(
-    equations: Sequence[Any], name: str, dtype: torch.dtype, device: torch.device
+    values: Sequence[float], dtype: torch.dtype, device: torch.device
 ) -> float | Tensor:
-    """A parameter as one number, or where the equations differ as a tensor `(batch, 1, 1)`."""
-    values = [float(getattr(equation, name)) for equation in equations]
+    """A parameter as one number, or where trajectories differ as a tensor `(batch, 1, 1)`."""
     if len(set(values)) == 1:
         return values[0]
     return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
+
+
+def rows_of(parameter: float | Tensor, rows: slice) -> float | Tensor:
+    """What `per_trajectory` made, for some rows of the batch."""
+    return parameter[rows] if isinstance(parameter, Tensor) else parameter
