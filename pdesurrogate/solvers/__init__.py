@@ -4,6 +4,10 @@ from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.equation import Equation, Solver
 from pdesurrogate.solvers.forcing import DiagonalForcing, Forcing, KolmogorovForcing
 from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes, PeriodicNavierStokesSolver
+from pdesurrogate.solvers.semi_lagrangian_smoke import (
+    SemiLagrangianSmoke,
+    SemiLagrangianSmokeSolver,
+)
 from pdesurrogate.solvers.time_stepping import SemilinearEquation, etdrk4
 
 __all__ = [
@@ -15,6 +19,8 @@ __all__ = [
     "KolmogorovForcing",
     "PeriodicNavierStokes",
     "PeriodicNavierStokesSolver",
+    "SemiLagrangianSmoke",
+    "SemiLagrangianSmokeSolver",
     "SemilinearEquation",
     "Solver",
     "etdrk4",
