@@ -38,7 +38,8 @@ class SemiLagrangianSmoke(Equation):
        \nabla \cdot u = 0, \qquad \partial_t s + u \cdot \nabla s = 0 $$
 
     For data that are to be compared with theirs. The scheme is of first order and very diffusive
-    at the time step they use, and it does not conserve smoke: for the equation's solution take
+    at the time step they use, it does not conserve smoke, and it sets even a uniform cloud in
+    motion, because the lift is diffused before the projection: for the equation's solution take
     `BuoyantSmoke`. Every quantity is dimensionless; y points up.
 
     Besides the velocities at cell centres it observes them as PDEArena's files hold them: entry
