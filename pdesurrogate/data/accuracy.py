@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from pdesurrogate.data.recipe import Recipe
-from pdesurrogate.data.simulate import make_solver, start
+from pdesurrogate.data.simulate import draw_variants, make_solver, start
 from pdesurrogate.rollout import repeat, rollout
 from pdesurrogate.solvers import Solver
 
@@ -17,7 +17,7 @@ __all__ = ["measure_accuracy"]
 def measure_accuracy(recipe: Recipe, device: str = "cpu") -> dict[str, Any]:
     """Compare the reference simulation with one of half the spacing and half the time step.
 
-    Both start from the state of the first stored frame of the first training trajectories, so
+    Both start from the fields of the first stored frame of the first training trajectories, so
     that the error is that of the stored evolution. In chaotic flow it grows with time whatever
     the scheme; the error after one frame is what a one-step surrogate is trained on.
 
@@ -29,10 +29,10 @@ def measure_accuracy(recipe: Recipe, device: str = "cpu") -> dict[str, Any]:
     count = recipe.accuracy_trajectories
     if count == 0 or recipe.num_frames < 2:
         return {}
-    coarse = make_solver(recipe, device=device)
-    fine = make_solver(
-        recipe, refinement=2, resolution=2 * recipe.reference_resolution, device=device
-    )
+    variants = draw_variants(recipe, "train", range(count))
+    coarse = make_solver(recipe, variants, device=device)
+    twice = 2 * recipe.reference_resolution
+    fine = make_solver(recipe, variants, refinement=2, resolution=twice, device=device)
     names = [field.name for field in recipe.equation.fields if field.is_prognostic]
     last = recipe.num_frames - 1
     marks = {"first_frame": 1, "middle_frame": (last + 1) // 2, "last_frame": last}
@@ -42,7 +42,9 @@ def measure_accuracy(recipe: Recipe, device: str = "cpu") -> dict[str, Any]:
     with torch.inference_mode():
         state = start(recipe, coarse, "train", range(count))
         state = repeat(coarse.step, recipe.spin_up_frames * recipe.steps_per_frame)(state)
-        refined = fine.initialise(coarse.observe(state, coarse.grid))
+        time = recipe.spin_up_frames * recipe.frame_interval
+        given = coarse.observe(state, coarse.grid)
+        state, refined = coarse.initialise(given, time), fine.initialise(given, time)
         frames = zip(
             rollout(repeat(coarse.step, recipe.steps_per_frame), state, last),
             rollout(repeat(fine.step, 2 * recipe.steps_per_frame), refined, last),

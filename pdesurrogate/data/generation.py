@@ -9,7 +9,7 @@ import platform
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pdesurrogate.data.accuracy import measure_accuracy
+from pdesurrogate.data.parameters import parameter_name
 from pdesurrogate.data.recipe import Recipe, Splits, load_recipe
 from pdesurrogate.data.schema import (
     FAILED,
@@ -35,7 +36,7 @@ from pdesurrogate.data.schema import (
     ShardWriter,
     file_sha256,
 )
-from pdesurrogate.data.simulate import Failure, simulate
+from pdesurrogate.data.simulate import Failure, check_start, simulate, trajectory_parameters
 from pdesurrogate.data.store import Ladder
 from pdesurrogate.devices import check_device
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
@@ -112,8 +113,12 @@ def generate(
         raise ValueError(f"workers must be at least 1, got {workers}")
     for n in (*recipe.resolutions, recipe.reference_resolution):
         recipe.grid(n)
-    recipe.equation.check_resolved(recipe.grid(recipe.reference_resolution))
+    reference = recipe.grid(recipe.reference_resolution)
+    recipe.equation.check_resolved(reference)
+    recipe.equation.check_stable(reference, recipe.solver_time_step)
     folder = Path(out)
+    if not (folder / MANIFEST).is_file():
+        check_start(recipe, device)
     manifest = _prepare(folder, recipe, overwrite)
     wanted = replace(recipe, splits=Splits(**manifest.recipe["splits"]))
     jobs: list[_Job] = _missing(wanted, manifest, folder)
@@ -316,6 +321,7 @@ def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shar
             times=times,
             grids={n: recipe.grid(n) for n in recipe.resolutions},
             fields=recipe.equation.fields,
+            parameters=_parameter_table(recipe, job.split, kept),
         )
         with contextlib.closing(writer):
             failures = _write_trajectories(recipe, job, indices, writer, device)
@@ -328,6 +334,12 @@ def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shar
         sha256=file_sha256(path),
         size=path.stat().st_size,
     )
+
+
+def _parameter_table(recipe: Recipe, split: str, indices: Sequence[int]) -> dict[str, list[float]]:
+    """The parameters drawn for some trajectories, by name."""
+    drawn = [trajectory_parameters(recipe, split, i) for i in indices]
+    return {parameter_name(path): [d[path] for d in drawn] for path in recipe.parameters}
 
 
 def _write_trajectories(

@@ -14,7 +14,10 @@ import jsonargparse
 
 import pdesurrogate.initial_conditions
 import pdesurrogate.solvers
-from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.data import distributions
+from pdesurrogate.data.distributions import Distribution
+from pdesurrogate.data.parameters import check_parameters
+from pdesurrogate.grids import Grid
 from pdesurrogate.initial_conditions import InitialCondition
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.solvers import Equation, Forcing
@@ -22,7 +25,9 @@ from pdesurrogate.solvers import Equation, Forcing
 __all__ = ["Recipe", "Splits", "find_recipe", "list_recipes", "load_recipe", "recipe_parser"]
 
 # Classes that a recipe chooses by name; plain parameters everywhere else.
-jsonargparse.set_parsing_settings(subclasses_enabled=[Equation, Forcing, InitialCondition])
+jsonargparse.set_parsing_settings(
+    subclasses_enabled=[Distribution, Equation, Forcing, InitialCondition]
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,12 @@ class Recipe:
         equation: The physics; names a class of `pdesurrogate.solvers`.
         initial_condition: The random initial state; names a class of
             `pdesurrogate.initial_conditions`.
-        domain_extent: Length of the periodic box along y and x.
+        parameters: Numbers of the equation that differ from trajectory to trajectory, by their path
+            in it, such as `viscosity` or `forcing.amplitude`; each names a distribution of
+            `pdesurrogate.data`.
+        domain_extent: Length of the domain along y and x.
+        columns_per_row: Points along x per point along y; by default as many as make the spacing
+            equal in both directions.
         resolutions: The ladder, points along y of every rung.
         reference_resolution: Points along y of the simulation that all rungs observe, at least the
             finest rung.
@@ -85,7 +95,9 @@ class Recipe:
     steps_per_frame: int
     num_frames: int
     spin_up_frames: int = 0
+    parameters: dict[str, Distribution] = field(default_factory=dict)
     domain_extent: tuple[float, float] = (6.283185307179586, 6.283185307179586)
+    columns_per_row: float | None = None
     splits: Splits = field(default_factory=Splits)
     seed: int = 0
     batch_size: int = 4
@@ -114,22 +126,32 @@ class Recipe:
         for name in ("spin_up_frames", "seed", "accuracy_trajectories"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.columns_per_row is not None and not self.columns_per_row > 0:
+            raise ValueError(f"columns_per_row must be positive, got {self.columns_per_row}")
+        check_parameters(self.equation, self.parameters)
 
     @property
     def solver_time_step(self) -> float:
         """Step of the reference simulation."""
         return self.frame_interval / self.steps_per_frame
 
-    def grid(self, resolution: int) -> PeriodicBox:
-        """The rung with `resolution` points along y, square cells kept."""
+    def grid(self, resolution: int) -> Grid:
+        """The rung with `resolution` points along y.
+
+        Raises:
+            ValueError: If that gives no whole number of points along x.
+        """
         ly, lx = self.domain_extent
-        columns = resolution * lx / ly
-        if abs(columns - round(columns)) > 1e-9:
+        columns = resolution * (self.columns_per_row or lx / ly)
+        if abs(columns - round(columns)) > 1e-9 * columns:
+            reason = f"domain_extent {tuple(self.domain_extent)}"
+            if self.columns_per_row:
+                reason = f"columns_per_row {self.columns_per_row:g}"
             raise ValueError(
-                f"resolution {resolution} gives {columns:.3f} points along x for domain_extent "
-                f"{self.domain_extent}; choose one that gives a whole number"
+                f"resolution {resolution} gives {columns:.3f} points along x for {reason}; choose "
+                "one that gives a whole number"
             )
-        return PeriodicBox((resolution, round(columns)), self.domain_extent)
+        return self.equation.grid_type((resolution, round(columns)), self.domain_extent)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; `load_recipe` reads it back from YAML or JSON."""
@@ -147,9 +169,10 @@ _NOT_IDENTITY = ("splits", "title", "references", "accuracy_trajectories")
 
 def _plain(value: Any) -> Any:
     """Dataclasses to dictionaries; those chosen by name carry their class."""
-    if isinstance(value, (Equation, Forcing, InitialCondition)):
+    if isinstance(value, (Distribution, Equation, Forcing, InitialCondition)):
         kind = type(value)
-        known = {**vars(pdesurrogate.solvers), **vars(pdesurrogate.initial_conditions)}
+        modules = (distributions, pdesurrogate.solvers, pdesurrogate.initial_conditions)
+        known = {name: part for module in modules for name, part in vars(module).items()}
         name = kind.__name__
         path = name if known.get(name) is kind else f"{kind.__module__}.{name}"
         return {
@@ -160,6 +183,8 @@ def _plain(value: Any) -> Any:
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(v) for key, v in value.items()}
     return value
 
 

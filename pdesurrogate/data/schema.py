@@ -12,6 +12,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
+from pdesurrogate.data.parameters import parameter_name
 from pdesurrogate.fields import Field
 from pdesurrogate.files import write_atomically
 from pdesurrogate.grids import Grid
@@ -30,6 +31,7 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "valid", "test")
+_FRAMES = ("trajectory", "time", "y", "x")
 OK, FAILED = 0, 1
 """Values of a trajectory's `status`."""
 
@@ -98,6 +100,11 @@ class Manifest:
         content = {**asdict(self), "fields": [f.to_dict() for f in self.fields]}
         write_atomically(folder / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Names of the parameters that were drawn per trajectory → paths in the equation."""
+        return {parameter_name(path): path for path in self.recipe.get("parameters", {})}
+
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """Read `manifest.json`.
@@ -136,6 +143,7 @@ class ShardWriter:
         times: Times of the frames.
         grids: Grid of every rung.
         fields: The stored fields.
+        parameters: What was drawn for each trajectory, by name.
     """
 
     def __init__(
@@ -148,6 +156,7 @@ class ShardWriter:
         times: np.ndarray,
         grids: Mapping[int, Grid],
         fields: Sequence[Field],
+        parameters: Mapping[str, Sequence[float]],
     ) -> None:
         self._file = netCDF4.Dataset(path, "w", format="NETCDF4")
         self._file.setncatts({"Conventions": "CF-1.11", **attributes})
@@ -169,6 +178,10 @@ class ShardWriter:
         self.failure = self._variable("failure", str, "why a trajectory failed")
         for i in range(len(indices)):
             self.failure[i] = ""
+        for name, drawn in parameters.items():
+            variable = self._variable(name, "f8", f"{name}, drawn for each trajectory")
+            variable.units = "1"
+            variable[:] = drawn
         self._groups = {n: self._group(n, grid, times, fields) for n, grid in grids.items()}
 
     def _variable(self, name: str, kind: Any, long_name: str) -> Any:
@@ -192,8 +205,8 @@ class ShardWriter:
             variable = group.createVariable(name, "f8", (name,))
             variable.setncatts({"units": "1", "long_name": long_name, "axis": axis})
             variable[:] = values
-        dimensions = ("trajectory", "time", "y", "x")
         for stored in fields:
+            dimensions = ("trajectory", "y", "x") if stored.is_static else _FRAMES
             variable = group.createVariable(
                 stored.name, "f4", dimensions, contiguous=True, fill_value=np.float32(np.nan)
             )
@@ -205,8 +218,15 @@ class ShardWriter:
     def write(
         self, frame: int, resolution: int, name: str, values: np.ndarray, rows: Sequence[int]
     ) -> None:
-        """Store one frame of one field for some rows of a batch `(trajectory, y, x)`."""
-        self._groups[resolution][name][list(rows), frame] = values[list(rows)]
+        """Store one frame of one field for some rows of a batch `(trajectory, y, x)`.
+
+        A static field is stored once, with the first frame.
+        """
+        variable = self._groups[resolution][name]
+        if variable.dimensions == _FRAMES:
+            variable[list(rows), frame] = values[list(rows)]
+        elif frame == 0:
+            variable[list(rows)] = values[list(rows)]
 
     def erase(self, row: int) -> None:
         """Fill a failed trajectory with NaN."""

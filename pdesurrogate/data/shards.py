@@ -53,11 +53,17 @@ class ShardReader:
     def read(
         self, row: int, resolution: int, name: str, where: tuple[Any, ...] = (slice(None),)
     ) -> np.ndarray:
-        """One trajectory's field, `(time, y, x)` indexed by `where`."""
+        """One trajectory's field, `(time, y, x)` or, if static, `(y, x)`, indexed by `where`."""
         shard = bisect_right(self._starts, row) - 1
         variable = self._open(self._shards[shard].file)[group_name(resolution)][name]
         key = (self._rows[shard][row - self._starts[shard]], *where)
         return np.asarray(variable[key])
+
+    def read_parameter(self, name: str) -> np.ndarray:
+        """What was drawn for every trajectory that was computed, by row."""
+        pairs = zip(self._shards, self._rows, strict=True)
+        drawn = [np.asarray(self._open(shard.file)[name])[rows] for shard, rows in pairs]
+        return np.concatenate([np.zeros(0), *drawn])
 
     def close(self) -> None:
         """Close all files; reading opens them again."""

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pdesurrogate.data.parameters import draw_parameters, with_parameters
 from pdesurrogate.data.recipe import Recipe
 from pdesurrogate.data.schema import SPLITS
 from pdesurrogate.rollout import repeat, rollout
-from pdesurrogate.solvers import Solver
+from pdesurrogate.solvers import Equation, Solver
 
-__all__ = ["COURANT_LIMIT", "Failure", "make_solver", "simulate", "start"]
-
-COURANT_LIMIT = 1.35
-"""Beyond it the explicit advection of a fourth-order Runge–Kutta scheme with the 2/3 rule is
-unstable: its stability interval 2.83 over the largest scaled wavenumber 2π/3."""
+__all__ = [
+    "Failure",
+    "check_start",
+    "draw_variants",
+    "make_solver",
+    "simulate",
+    "start",
+    "trajectory_parameters",
+]
 
 Frame = dict[int, dict[str, Tensor]]
 """Resolution → field name → `(trajectory, y, x)`."""
@@ -37,13 +44,33 @@ class Failure:
     reason: str
 
 
+def trajectory_parameters(recipe: Recipe, split: str, index: int) -> dict[str, float]:
+    """The parameters drawn for one trajectory, by path."""
+    return draw_parameters(recipe.parameters, recipe.seed, (SPLITS.index(split), index))
+
+
+def draw_variants(recipe: Recipe, split: str, indices: Sequence[int]) -> tuple[Equation, ...]:
+    """The equation of each trajectory; empty if all follow the recipe's own."""
+    if not recipe.parameters:
+        return ()
+    return tuple(
+        with_parameters(recipe.equation, trajectory_parameters(recipe, split, i)) for i in indices
+    )
+
+
 def make_solver(
-    recipe: Recipe, *, refinement: int = 1, resolution: int | None = None, device: str = "cpu"
+    recipe: Recipe,
+    variants: Sequence[Equation] = (),
+    *,
+    refinement: int = 1,
+    resolution: int | None = None,
+    device: str = "cpu",
 ) -> Solver:
     """The recipe's solver.
 
     Args:
         recipe: What to solve.
+        variants: The equation of each trajectory; empty for the recipe's own.
         refinement: Divides the time step.
         resolution: Points along y; None for the reference resolution.
         device: Where to compute.
@@ -51,22 +78,42 @@ def make_solver(
     return recipe.equation.discretise(
         recipe.grid(resolution or recipe.reference_resolution),
         recipe.solver_time_step / refinement,
+        variants=variants,
         dtype=getattr(torch, recipe.dtype),
         device=device,
     )
 
 
-def start(recipe: Recipe, solver: Solver, split: str, indices: Sequence[int]) -> Tensor:
+def start(recipe: Recipe, solver: Solver, split: str, indices: Sequence[int]) -> Any:
     """The solver's state at time zero for some trajectories of a split."""
     drawn = []
     for i in indices:
         # Seeded by the key alone, so that order, workers and split sizes do not matter.
         key = np.random.SeedSequence(recipe.seed, spawn_key=(SPLITS.index(split), i))
         drawn.append(recipe.initial_condition.sample(np.random.default_rng(key), solver.grid))
-    state: Tensor = solver.initialise(
+    return solver.initialise(
         {name: torch.stack([fields[name] for fields in drawn]) for name in drawn[0]}
     )
-    return state
+
+
+def check_start(recipe: Recipe, device: str = "cpu") -> None:
+    """Refuse a time step that breaks the solver's Courant limit before anything has moved.
+
+    Looks at the first batch of the training split.
+
+    Raises:
+        ValueError: Naming the limit and the number of steps per frame that keeps it.
+    """
+    indices = range(recipe.batch_size)
+    solver = make_solver(recipe, draw_variants(recipe, "train", indices), device=device)
+    with torch.inference_mode():
+        courant = float(solver.courant_number(start(recipe, solver, "train", indices)).max())
+    if courant > solver.courant_limit:
+        least = math.ceil(recipe.steps_per_frame * courant / solver.courant_limit)
+        raise ValueError(
+            f"steps_per_frame {recipe.steps_per_frame} is unstable: the initial state's Courant "
+            f"number is {courant:.2f}, the limit {solver.courant_limit:g}; take at least {least}"
+        )
 
 
 def simulate(
@@ -92,21 +139,23 @@ def simulate(
     Yields:
         `num_frames` frames; field values float32.
     """
-    solver = make_solver(recipe, refinement=refinement, device=device)
+    variants = draw_variants(recipe, split, indices)
+    solver = make_solver(recipe, variants, refinement=refinement, device=device)
     state = start(recipe, solver, split, indices)
     to_frame = repeat(solver.step, recipe.steps_per_frame * refinement)
     failed: set[int] = set()
+    limit = solver.courant_limit
     calm = [0.0] * len(indices)  # the last finite Courant numbers
     grids = {n: recipe.grid(n) for n in recipe.resolutions}
     last = recipe.spin_up_frames + recipe.num_frames - 1
     with torch.inference_mode():
         for number, current in enumerate(_with_first(state, rollout(to_frame, state, last))):
             for row, courant in enumerate(solver.courant_number(current).tolist()):
-                if row not in failed and not courant <= COURANT_LIMIT:
+                if row not in failed and not courant <= limit:
                     failed.add(row)
                     time = number * recipe.frame_interval
                     where = f"trajectory {indices[row]} of {split}, seed {recipe.seed}"
-                    on_failure(Failure(row, _reason(where, time, courant, calm[row])))
+                    on_failure(Failure(row, _reason(where, time, courant, calm[row], limit)))
                 elif row not in failed:
                     calm[row] = courant
             if number >= recipe.spin_up_frames:
@@ -119,13 +168,14 @@ def simulate(
                 }
 
 
-def _with_first(state: Tensor, following: Iterator[Tensor]) -> Iterator[Tensor]:
+def _with_first(state: Any, following: Iterator[Any]) -> Iterator[Any]:
     yield state
     yield from following
 
 
-def _reason(where: str, time: float, courant: float, before: float) -> str:
-    what = f"Courant number {courant:.2f}"
+def _reason(where: str, time: float, courant: float, before: float, limit: float) -> str:
     if not np.isfinite(courant):
-        what = f"non-finite (Courant number {before:.2f} one frame before)"
-    return f"{what} at time {time:g} (limit {COURANT_LIMIT}) in {where}"
+        return (
+            f"non-finite (Courant number {before:.2f} one frame before) at time {time:g} in {where}"
+        )
+    return f"Courant number {courant:.2f} (limit {limit:g}) at time {time:g} in {where}"

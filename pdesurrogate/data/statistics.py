@@ -35,6 +35,8 @@ def field_statistics(data: Ladder, resolution: int, fields: Sequence[str]) -> Fi
     for row in range(len(reader)):
         for channel, name in enumerate(fields):
             values = reader.read(row, resolution, name).astype(np.float64)
+            if data.fields[name].is_static:
+                values = values[None]  # a single frame, which does not change
             change = np.diff(values, axis=0)
             sums[:, channel] += (
                 values.mean(),

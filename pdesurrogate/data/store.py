@@ -13,11 +13,12 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
+from pdesurrogate.data.parameters import with_parameters
 from pdesurrogate.data.recipe import Recipe, parse_recipe
 from pdesurrogate.data.schema import SPLITS, Manifest, file_sha256
 from pdesurrogate.data.shards import LazyField, ShardReader
 from pdesurrogate.fields import Field
-from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.grids import Grid
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.solvers import Equation
 
@@ -91,6 +92,35 @@ class Ladder:
         return {field.name: field for field in self.manifest.fields}
 
     @property
+    def static_fields(self) -> tuple[str, ...]:
+        """Names of the fields that are the same in every frame of a trajectory."""
+        return tuple(f.name for f in self.manifest.fields if f.is_static)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that differ from trajectory to trajectory."""
+        return tuple(self.manifest.parameters)
+
+    def parameter_values(self, split: str) -> dict[str, np.ndarray]:
+        """Each parameter's value in every trajectory of a split that was computed."""
+        reader = self.reader(split)
+        values = {name: reader.read_parameter(name) for name in self.parameters}
+        reader.close()
+        return values
+
+    def variants(self, split: str, trajectories: slice | None = None) -> tuple[Equation, ...]:
+        """The equation that each trajectory follows; empty if all follow `equation`."""
+        table = {
+            self.manifest.parameters[name]: values[trajectories or slice(None)]
+            for name, values in self.parameter_values(split).items()
+        }
+        rows = zip(*table.values(), strict=True)
+        return tuple(
+            with_parameters(self.equation, dict(zip(table, map(float, row), strict=True)))
+            for row in rows
+        )
+
+    @property
     def prognostic_fields(self) -> tuple[str, ...]:
         """Names of the fields from which the others follow."""
         return tuple(f.name for f in self.manifest.fields if f.is_prognostic)
@@ -104,6 +134,11 @@ class Ladder:
     def solver_time_step(self) -> float:
         """Time step of the simulation."""
         return self.time_step / int(self.manifest.recipe["steps_per_frame"])
+
+    @property
+    def start_time(self) -> float:
+        """Time that had passed in the simulation before the first stored frame."""
+        return self.time_step * int(self.manifest.recipe["spin_up_frames"])
 
     @property
     def num_frames(self) -> int:
@@ -120,7 +155,7 @@ class Ladder:
         """The physics."""
         return self.recipe.equation
 
-    def grid(self, resolution: int) -> PeriodicBox:
+    def grid(self, resolution: int) -> Grid:
         """The grid of a rung.
 
         Raises:
@@ -200,20 +235,29 @@ class Split(Mapping[int, xr.Dataset]):
         return iter(self._ladder.resolutions)
 
     def __getitem__(self, resolution: int) -> xr.Dataset:
-        """All trajectories on one rung, dimensions `(trajectory, time, y, x)`."""
+        """All trajectories on one rung, dimensions `(trajectory, time, y, x)`.
+
+        Static fields have no `time`; parameters are coordinates along `trajectory`.
+        """
         ladder, reader = self._ladder, self._reader
         grid = ladder.grid(resolution)
-        shape = (len(reader), ladder.num_frames, *grid.num_points)
+        dimensions = {
+            "trajectory": len(reader),
+            "time": ladder.num_frames,
+            **dict(zip(("y", "x"), grid.num_points, strict=True)),
+        }
         variables = {}
         for name, field in ladder.fields.items():
-            lazy = indexing.LazilyIndexedArray(LazyField(reader, resolution, name, shape))
+            kept = {d: n for d, n in dimensions.items() if not (field.is_static and d == "time")}
+            lazy = LazyField(reader, resolution, name, tuple(kept.values()))
             attributes = {"units": field.units, "long_name": field.long_name}
-            variables[name] = (("trajectory", "time", "y", "x"), lazy, attributes)
+            variables[name] = (tuple(kept), indexing.LazilyIndexedArray(lazy), attributes)
         times = ladder.time_step * np.arange(ladder.num_frames)
         return xr.Dataset(
             variables,
             coords={
                 "trajectory": ("trajectory", reader.indices),
+                **{name: ("trajectory", reader.read_parameter(name)) for name in ladder.parameters},
                 "time": ("time", times, {"units": "1", "long_name": "time"}),
                 "y": ("y", grid.y, {"units": "1", "long_name": "distance along y"}),
                 "x": ("x", grid.x, {"units": "1", "long_name": "distance along x"}),

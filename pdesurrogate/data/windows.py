@@ -29,7 +29,7 @@ def load_frames(
         data: An opened dataset.
         split: `train`, `valid` or `test`.
         resolution: A rung.
-        fields: Field names.
+        fields: Field names. A static field is the same in every frame.
         trajectories: Which trajectories; None for all.
         time: Which frames; None for all.
 
@@ -43,7 +43,8 @@ def load_frames(
     out = np.empty((len(rows), len(frames), len(fields), *grid.num_points), np.float32)
     for i, row in enumerate(rows):
         for channel, name in enumerate(fields):
-            out[i, :, channel] = reader.read(row, resolution, name, (time or slice(None),))
+            where = () if data.fields[name].is_static else (time or slice(None),)
+            out[i, :, channel] = reader.read(row, resolution, name, where)
     reader.close()
     return torch.from_numpy(out)
 
@@ -81,6 +82,7 @@ class Windows(Dataset[Tensor]):
         self._shape = data.grid(resolution).num_points
         self._reader = data.reader(split)
         self._resolution, self._fields = resolution, tuple(fields)
+        self._static = frozenset(data.static_fields)
         self._length = history + horizon
         self.per_trajectory = data.num_frames - self._length + 1
         if len(self._reader) == 0:
@@ -101,9 +103,8 @@ class Windows(Dataset[Tensor]):
         row, first = divmod(index % len(self), self.per_trajectory)
         out = np.empty((self._length, len(self._fields), *self._shape), np.float32)
         for channel, name in enumerate(self._fields):
-            out[:, channel] = self._reader.read(
-                row, self._resolution, name, (slice(first, first + self._length),)
-            )
+            where = () if name in self._static else (slice(first, first + self._length),)
+            out[:, channel] = self._reader.read(row, self._resolution, name, where)
         return torch.from_numpy(out)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Tensor]:

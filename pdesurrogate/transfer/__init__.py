@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.grids import Channel, ClosedBox, Grid, PeriodicBox
-from pdesurrogate.transfer.cell_average import average_cells, repeat_cells
+from pdesurrogate.transfer.cell_average import average_cells, reconstruct_cells, repeat_cells
 from pdesurrogate.transfer.spectral import resample
 
-__all__ = ["average_cells", "prolong", "repeat_cells", "resample", "restrict"]
+__all__ = ["average_cells", "prolong", "reconstruct_cells", "repeat_cells", "resample", "restrict"]
 
 
 def restrict(

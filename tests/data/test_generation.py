@@ -175,14 +175,15 @@ def test_accuracy_improves_with_the_reference(ladder, tiny):
 
 
 def test_a_trajectory_that_breaks_the_courant_limit_is_tried_with_half_the_step(tiny, tmp_path):
-    hasty = replace(tiny, steps_per_frame=2, splits=Splits(2, 0, 0), accuracy_trajectories=0)
-    data = generate(hasty, tmp_path)
-    with netCDF4.Dataset(tmp_path / "train" / "shard-00000.nc") as file:
-        steps = file["time_step"][:].tolist()
-        assert file["status"][:].tolist() == [0, 0]
-    assert steps == [0.0625, 0.0625]
-    patient = generate(replace(hasty, steps_per_frame=4), tmp_path / "patient")
-    np.testing.assert_array_equal(data.train[16].vorticity, patient.train[16].vorticity)
+    strong = replace(tiny.equation, forcing=replace(tiny.equation.forcing, amplitude=2.0))
+    options = {"equation": strong, "splits": Splits(3, 0, 0), "accuracy_trajectories": 0}
+    hasty = generate(replace(tiny, steps_per_frame=4, **options), tmp_path / "hasty")
+    with netCDF4.Dataset(tmp_path / "hasty" / "train" / "shard-00000.nc") as file:
+        assert file["time_step"][:].tolist() == [0.0625, 0.03125, 0.0625]
+        assert file["status"][:].tolist() == [0, 0, 0]
+    patient = generate(replace(tiny, steps_per_frame=8, **options), tmp_path / "patient")
+    same = hasty.train[16].vorticity == patient.train[16].vorticity
+    assert same.all(("time", "y", "x")).values.tolist() == [False, True, False]
 
 
 def test_failed_trajectories_are_recorded_and_left_out(tiny, tmp_path, monkeypatch):
@@ -212,9 +213,10 @@ def test_failed_trajectories_are_recorded_and_left_out(tiny, tmp_path, monkeypat
 
 
 def test_if_everything_fails_the_user_is_told(tiny, tmp_path):
+    forcing = replace(tiny.equation.forcing, amplitude=1e4)
     wild = replace(
         tiny,
-        initial_condition=replace(tiny.initial_condition, kinetic_energy=1e6),
+        equation=replace(tiny.equation, forcing=forcing),
         splits=Splits(1, 0, 0),
         accuracy_trajectories=0,
     )
@@ -271,3 +273,12 @@ def test_opening_a_dataset_imports_nothing_that_it_names(tiny, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match="import some_module first if you trust it"):
         _ = open_dataset(tmp_path).recipe
+
+
+def test_a_step_that_is_unstable_from_the_start_is_refused_before_anything_is_written(
+    tiny, tmp_path
+):
+    hasty = replace(tiny, steps_per_frame=2, accuracy_trajectories=0)
+    with pytest.raises(ValueError, match=r"steps_per_frame 2 is unstable.*1\.57.*at least 3"):
+        generate(hasty, tmp_path / "data")
+    assert generate(replace(hasty, steps_per_frame=3), tmp_path / "data").num_frames == 5

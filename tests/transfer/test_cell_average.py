@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from pdesurrogate.grids import Channel, ClosedBox, Grid
-from pdesurrogate.transfer import average_cells, prolong, repeat_cells, restrict
+from pdesurrogate.transfer import (
+    average_cells,
+    prolong,
+    reconstruct_cells,
+    repeat_cells,
+    restrict,
+)
 
 KINDS = [ClosedBox, Channel]
 
@@ -38,3 +44,32 @@ def test_cells_that_do_not_fill_one_another_are_refused() -> None:
         average_cells(torch.zeros(12, 12), (8, 8))
     with pytest.raises(ValueError, match="12 x 12 cells do not fill 8 x 8 cells evenly"):
         repeat_cells(torch.zeros(8, 8), (12, 12))
+    with pytest.raises(ValueError, match="12 x 12 cells do not fill 8 x 8 cells evenly"):
+        reconstruct_cells(torch.zeros(8, 8), (12, 12))
+
+
+def cell_means(n: int) -> torch.Tensor:
+    """Averages of sin(2 pi x) sin(2 pi y) over the cells of the unit square."""
+    edges = torch.linspace(0, 1, n + 1, dtype=torch.float64)
+    line = -(torch.cos(2 * torch.pi * edges).diff()) * n / (2 * torch.pi)
+    return line[:, None] * line
+
+
+def test_reconstruction_keeps_the_averages_and_the_bounds() -> None:
+    u = torch.rand(3, 8, 12, dtype=torch.float64)
+    fine = reconstruct_cells(u, (24, 48))
+    assert torch.allclose(average_cells(fine, (8, 12)), u, atol=1e-15)
+    column = reconstruct_cells(u[:, :, :1].expand(3, 8, 12), (32, 12))
+    assert float(column.max()) <= float(u[:, :, 0].max()) + 1e-15
+    assert float(column.min()) >= float(u[:, :, 0].min()) - 1e-15
+
+
+def test_reconstruction_is_second_order_away_from_extrema() -> None:
+    errors = []
+    for n in (32, 64, 128):
+        near_the_slope = (slice(n // 8, n // 5), slice(n // 8, n // 5))
+        fine = reconstruct_cells(cell_means(n), (4 * n, 4 * n))
+        difference = (fine - cell_means(4 * n)).reshape(n, 4, n, 4).abs().amax(dim=(1, 3))
+        errors.append(float(difference[near_the_slope].max()))
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)
+    assert errors[1] / errors[2] == pytest.approx(4, rel=0.15)

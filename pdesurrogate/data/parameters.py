@@ -1,0 +1,95 @@
+"""Parameters that differ from trajectory to trajectory, named by their path in the equation."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pdesurrogate.data.distributions import Distribution
+from pdesurrogate.naming import unknown_name
+from pdesurrogate.solvers import Equation
+
+__all__ = ["check_parameters", "draw_parameters", "parameter_name", "with_parameters"]
+
+
+def parameter_name(path: str) -> str:
+    """The name of a parameter in files and tables.
+
+    Example:
+        >>> parameter_name("forcing.amplitude")
+        'forcing_amplitude'
+    """
+    return path.replace(".", "_")
+
+
+def draw_parameters(
+    distributions: Mapping[str, Distribution], seed: int, key: Sequence[int]
+) -> dict[str, float]:
+    """One trajectory's parameters by path.
+
+    Each parameter has a random stream of its own, named by its path: adding one to a recipe leaves
+    the others, and the initial states, as they were.
+
+    Args:
+        distributions: What to draw, by path.
+        seed: The recipe's seed.
+        key: What tells the trajectory from all others.
+    """
+    drawn = {}
+    for path, distribution in distributions.items():
+        own = np.random.SeedSequence(seed, spawn_key=(*key, zlib.crc32(path.encode())))
+        drawn[path] = distribution.sample(np.random.default_rng(own))
+    return drawn
+
+
+def with_parameters(equation: Equation, values: Mapping[str, float]) -> Equation:
+    """The equation with some of its numbers replaced.
+
+    Args:
+        equation: What to change.
+        values: New numbers by path, such as `viscosity` or `forcing.amplitude`. A whole number
+            stays one.
+
+    Raises:
+        ValueError: If a path leads to no number of the equation, or it refuses the value.
+    """
+    for path, value in values.items():
+        equation = _replaced(equation, path.split("."), path, value)
+    return equation
+
+
+def check_parameters(equation: Equation, distributions: Mapping[str, Distribution]) -> None:
+    """Refuse a parameter that the equation does not have, or a value that it does not allow.
+
+    Raises:
+        ValueError: Naming the parameter.
+    """
+    for path, distribution in distributions.items():
+        for value in distribution.extremes:
+            try:
+                with_parameters(equation, {path: value})
+            except ValueError as error:
+                raise ValueError(f"parameters.{path}: {error}") from None
+
+
+def _replaced(part: Any, path: Sequence[str], whole: str, value: float) -> Any:
+    names = [f.name for f in fields(part)] if is_dataclass(part) else []
+    name, rest = path[0], path[1:]
+    if name not in names:
+        raise ValueError(f"{unknown_name(f'parameter of {type(part).__name__}', name, names)}")
+    current: Any = getattr(part, name)
+    if rest:
+        new: Any = _replaced(current, rest, whole, value)
+    elif isinstance(current, bool) or not isinstance(current, (int, float)):
+        raise ValueError(f"{whole} is no number but {type(current).__name__}; it cannot be drawn")
+    elif isinstance(current, int):
+        if value != int(value):
+            raise ValueError(f"{whole} must be a whole number, got {value}")
+        new = int(value)
+    else:
+        new = float(value)
+    return replace(part, **{name: new})
