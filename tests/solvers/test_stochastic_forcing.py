@@ -63,11 +63,22 @@ def test_variance_and_correlation_in_time_are_as_stated():
     assert expected[0] == pytest.approx(4.0, rel=1e-12)
 
 
-def test_the_correlation_time_is_the_integral_of_the_correlation():
+def test_the_weights_in_time_have_the_stated_correlation_and_correlation_time():
+    # The normals are independent: E g(t) g(t + s) = A² Σ_j w_j(t) w_j(t + s), here averaged over t.
     force = StochasticForcing(correlation_time=0.7)
-    lags = np.linspace(0, 4, 4001)
-    values = [correlation(float(lag), force) for lag in lags]
-    assert np.trapezoid(values, lags) == pytest.approx(0.7, rel=1e-6)
+    times = [10 + 0.7 * 302 / 315 * (i + 0.5) / 32 for i in range(32)]
+    lags = np.linspace(0, 3, 121)
+    measured = []
+    for lag in lags:
+        products = 0.0
+        for time in times:
+            now, later = force.weights(time), force.weights(time + float(lag))
+            products += sum(weight * later.get(j, 0.0) for j, weight in now.items()) / 32
+        measured.append(products)
+    expected = [correlation(float(lag), force) for lag in lags]
+    np.testing.assert_allclose(measured, expected, rtol=0, atol=1e-5)
+    assert measured[0] == pytest.approx(1.0, rel=1e-6)
+    assert np.trapezoid(measured, lags) == pytest.approx(0.7, rel=1e-4)
 
 
 def test_the_source_is_twice_continuously_differentiable_in_time():
