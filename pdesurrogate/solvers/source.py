@@ -110,9 +110,7 @@ class UnsteadySource:
         if now not in self._recent:
             while len(self._recent) >= self._TIMES_KEPT:
                 del self._recent[next(iter(self._recent))]
-            # What is made under inference mode could not be used where a gradient is wanted later.
-            with torch.inference_mode(False), torch.no_grad():
-                self._recent[now] = self._evaluate(now)
+            self._recent[now] = self._evaluate(now)
         return self._recent[now]
 
     def _evaluate(self, time: float) -> Tensor:
