@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import NoReturn
 
 import jsonargparse
 
+from pdesurrogate.data.recipe import class_names
+from pdesurrogate.models import ModelSpec
 from pdesurrogate.naming import unknown_name
 
 __all__ = ["Parser", "UsageError", "bracket_lists", "check_class", "say"]
@@ -71,9 +74,14 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
         options = [o for a in parser._actions for o in a.option_strings if o.startswith("--")]
         return unknown_name("option", word, options).partition(";")[0] + "; --help shows them all"
     if found := re.search(r"Option '([\w.]+)' is not accepted", message):
-        return f"{where} has no option {found[1]!r}; --help shows what there is".strip()
+        known = _fields_of_models().union(*class_names().values())
+        sentence = f"{_nearest('option', found[1], known)}; --help shows what there is"
+        return f"{where}: {sentence}" if where else sentence
     if found := re.search(r"Expected a dot import path string: (.*)", message):
-        return f"{where}: {found[1]!r} is no known class; `pdesurrogate list` shows the known ones"
+        return f"{where}: {_nearest('class', found[1], class_names())}; --help shows what there is"
+    if found := re.search(r"Unable to load config '(.*?)'", message):
+        where = f"--{keys[-1]}" if keys else "this option"
+        return f"{where} cannot be {found[1]!r}: it has parts, such as {where}.NAME; see --help"
     if found := re.search(r"Expected a typing.Literal\[(.*)\]\. Got value: (.*)", message):
         return f"{where} must be one of {found[1]}, got {found[2]!r}"
     if "any of the Union subtypes" in message:
@@ -92,6 +100,15 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
     message = re.sub(r'Parser key "([\w.]+)": +--', r"--\1.", message)
     message = re.sub(r'Parser key "([\w.]+)": +has', r"--\1 has", message)
     return re.sub(r'Parser key "([\w.]+)": ?', r"--\1: ", message)
+
+
+def _nearest(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for an unknown name without the list of all known ones."""
+    return unknown_name(kind, name, sorted(known)).partition(";")[0]
+
+
+def _fields_of_models() -> set[str]:
+    return {f.name for spec in ModelSpec.__subclasses__() for f in fields(spec)}
 
 
 _POSITIONAL = {name: name.upper() for name in ("recipe", "runs", "evaluations", "what", "path")}

@@ -9,7 +9,7 @@ import platform
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -179,11 +179,18 @@ def _larger(present: Manifest, recipe: Recipe) -> dict[str, int]:
     return {s: max(present.recipe["splits"][s], getattr(recipe.splits, s)) for s in SPLITS}
 
 
-def _difference(present: dict[str, Any], wanted: dict[str, Any]) -> str:
+def _difference(present: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> str:
     """Name the first field in which two recipes differ."""
-    for key, value in wanted.items():
-        if present.get(key) != value and key not in ("splits", "title", "references"):
-            return f"{key} is {present.get(key)}, not {value}"
+    for key in (*wanted, *(key for key in present if key not in wanted)):
+        here, there = present.get(key), wanted.get(key)
+        if here == there or (not prefix and key in ("splits", "title", "references")):
+            continue
+        name = prefix if key == "init_args" else f"{prefix}.{key}".strip(".")
+        if key == "class_path":
+            return f"{prefix} is {here}, not {there}"
+        if isinstance(here, Mapping) and isinstance(there, Mapping):
+            return _difference(here, there, name)
+        return f"{name} is {here}, not {there}"
     return "of another recipe"
 
 

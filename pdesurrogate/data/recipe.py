@@ -7,10 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from importlib import resources
+from inspect import isabstract
 from pathlib import Path
 from typing import Any, Literal
 
 import jsonargparse
+import yaml
 
 import pdesurrogate.initial_conditions
 import pdesurrogate.solvers
@@ -22,12 +24,20 @@ from pdesurrogate.initial_conditions import InitialCondition
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.solvers import Equation, Forcing
 
-__all__ = ["Recipe", "Splits", "find_recipe", "list_recipes", "load_recipe", "recipe_parser"]
+__all__ = [
+    "Recipe",
+    "Splits",
+    "class_names",
+    "find_recipe",
+    "list_recipes",
+    "load_recipe",
+    "recipe_parser",
+]
 
-# Classes that a recipe chooses by name; plain parameters everywhere else.
-jsonargparse.set_parsing_settings(
-    subclasses_enabled=[Distribution, Equation, Forcing, InitialCondition]
-)
+_CHOSEN_BY_NAME: tuple[type[Any], ...] = (Distribution, Equation, Forcing, InitialCondition)
+"""Kinds of which a recipe names a class; plain numbers and texts everywhere else."""
+
+jsonargparse.set_parsing_settings(subclasses_enabled=list(_CHOSEN_BY_NAME))
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,8 @@ class Splits:
         for f in fields(self):
             if getattr(self, f.name) < 0:
                 raise ValueError(f"splits.{f.name} must not be negative")
+        if not any(getattr(self, f.name) for f in fields(self)):
+            raise ValueError("splits must ask for at least one trajectory")
 
 
 @dataclass(frozen=True)
@@ -169,7 +181,7 @@ _NOT_IDENTITY = ("splits", "title", "references", "accuracy_trajectories")
 
 def _plain(value: Any) -> Any:
     """Dataclasses to dictionaries; those chosen by name carry their class."""
-    if isinstance(value, (Distribution, Equation, Forcing, InitialCondition)):
+    if isinstance(value, _CHOSEN_BY_NAME):
         kind = type(value)
         modules = (distributions, pdesurrogate.solvers, pdesurrogate.initial_conditions)
         known = {name: part for module in modules for name, part in vars(module).items()}
@@ -207,10 +219,12 @@ def find_recipe(name: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: If there is neither; the message offers the nearest name.
+        ValueError: If the file holds no fields, or is no YAML.
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if path.is_file():
+            _check_yaml(path)
             return path
         raise FileNotFoundError(f"there is no recipe file {path}")
     shipped = recipes_folder() / str(name) / "recipe.yaml"
@@ -218,6 +232,30 @@ def find_recipe(name: str | Path) -> Path:
         return shipped
     names = sorted(p.parent.name for p in recipes_folder().glob("*/recipe.yaml"))
     raise FileNotFoundError(f"{unknown_name('recipe', name, names)}, or give a .yaml file")
+
+
+def _check_yaml(path: Path) -> None:
+    """Refuse a file that is no mapping, with its name and the line that is wrong."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not text"
+        raise ValueError(f"{path} is no YAML: {problem}{where}") from None
+    if not isinstance(content, dict) or not content:
+        raise ValueError(f"{path} holds no recipe: it must give fields as `name: value`")
+
+
+def class_names() -> dict[str, tuple[str, ...]]:
+    """Classes that a recipe may name, each with the fields that it takes."""
+    modules = (distributions, pdesurrogate.solvers, pdesurrogate.initial_conditions)
+    return {
+        name: tuple(f.name for f in fields(part))
+        for module in modules
+        for name, part in vars(module).items()
+        if isinstance(part, type) and issubclass(part, _CHOSEN_BY_NAME) and not isabstract(part)
+    }
 
 
 def recipe_parser(**options: Any) -> jsonargparse.ArgumentParser:

@@ -158,7 +158,7 @@ MISTAKES = [
     ("generate kolmogorov --out {new} --resolutions 32,x", "--resolutions must be of type int"),
     (
         "generate kolmogorov --out {new} --equation.viscosty 1",
-        "--equation has no option 'viscosty'",
+        "--equation: unknown option 'viscosty' (did you mean 'viscosity'?)",
     ),
     (
         "generate kolmogorov --out {new} --equation.viscosity -1",
@@ -189,7 +189,7 @@ MISTAKES = [
     ),
     (
         "train --data {data} --model FNO --model.widht 8 --resolution 8 --out {new}",
-        "--model has no option 'widht'",
+        "--model: unknown option 'widht' (did you mean 'width'?)",
     ),
     (
         "train --data {data} --model FNO --model.norm batch --resolution 8 --out {new}",
