@@ -52,7 +52,8 @@ def flow_statistics(
     speed2 = velocity.square().sum(dim=2)
     energy = 0.5 * speed2.mean(dim=(-2, -1))
     enstrophy = 0.5 * vorticity.square().mean(dim=(-2, -1))
-    earlier, later = energy.tensor_split(2, dim=1)
+    middle = energy.shape[1] // 2
+    earlier, later = energy[:, : max(middle, 1)], energy[:, middle:]
     k = shell_wavenumbers(grid)[1:]
     spectra = 0.5 * power_spectrum(velocity, grid).sum(dim=2).mean(dim=1)[:, 1:].numpy()
     low, high = between
