@@ -2,12 +2,19 @@
 
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.equation import Equation, Solver
-from pdesurrogate.solvers.forcing import DiagonalForcing, Forcing, KolmogorovForcing
-from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes, PeriodicNavierStokesSolver
+from pdesurrogate.solvers.forcing import (
+    DiagonalForcing,
+    Forcing,
+    KolmogorovForcing,
+    UnsteadyForcing,
+)
+from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes
+from pdesurrogate.solvers.navier_stokes_solver import FlowState, PeriodicNavierStokesSolver
 from pdesurrogate.solvers.semi_lagrangian_smoke import (
     SemiLagrangianSmoke,
     SemiLagrangianSmokeSolver,
 )
+from pdesurrogate.solvers.stochastic_forcing import StochasticForcing
 from pdesurrogate.solvers.time_stepping import SemilinearEquation, etdrk4
 
 __all__ = [
@@ -15,6 +22,7 @@ __all__ = [
     "BuoyantSmokeSolver",
     "DiagonalForcing",
     "Equation",
+    "FlowState",
     "Forcing",
     "KolmogorovForcing",
     "PeriodicNavierStokes",
@@ -23,5 +31,7 @@ __all__ = [
     "SemiLagrangianSmokeSolver",
     "SemilinearEquation",
     "Solver",
+    "StochasticForcing",
+    "UnsteadyForcing",
     "etdrk4",
 ]
