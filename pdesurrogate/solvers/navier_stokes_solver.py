@@ -120,7 +120,7 @@ class PeriodicNavierStokesSolver:
         inverse_k2 = torch.where(k2 > 0, 1 / k2.clamp(min=1e-300), 0.0)
         self._to_velocity = self._symbol(torch.stack([1j * ky * inverse_k2, -1j * kx * inverse_k2]))
         flux = [torch.stack([kx**2 - ky**2, ky * kx]), torch.stack([-1j * kx, -1j * ky])]
-        self._flux = self._symbol(torch.stack(flux[: 1 + self._has_tracer]))
+        self._flux = self._symbol(torch.stack(flux[: 1 + self._has_tracer]) / (ny * nx))
         self.linear = _as_coefficients_lie(self._decay_rates(k2)).to(self.device)
         self._gradient = self._tracer_gradient()
         self._source = spectral_source(
@@ -168,7 +168,7 @@ class PeriodicNavierStokesSolver:
         fluxes = on_grid[:, None, :2] * on_grid[:, 1:, None]
         u = on_grid[:, 0]
         fluxes[:, 0, 1].addcmul_(u, u, value=-1)
-        along_x, along_y = self.basis.analyse(fluxes).unbind(2)
+        along_x, along_y = self.basis.sums(fluxes).unbind(2)
         tendency = torch.addcmul(self._flux[:, 0] * along_x, self._flux[:, 1], along_y)
         if self._source is not None:
             tendency[:, 0].add_(self._source(time))

@@ -11,7 +11,7 @@ from pdesurrogate.grids import ClosedBox, PeriodicBox
 from pdesurrogate.initial_conditions import McWilliamsVorticity
 from pdesurrogate.operators import derivative, laplacian, velocity_from_vorticity
 from pdesurrogate.rollout import repeat
-from pdesurrogate.solvers import DiagonalForcing, KolmogorovForcing, PeriodicNavierStokes
+from pdesurrogate.solvers import KolmogorovForcing, PeriodicNavierStokes
 from pdesurrogate.transfer import resample
 
 DOUBLE = torch.float64
@@ -142,13 +142,6 @@ def test_the_four_transform_form_is_the_advection_term():
     assert relative(computed, -resample(resample(advection, (31, 31)), (n, n))) < 1e-12
 
 
-def test_forcing_of_li_et_al_at_a_point():
-    source = DiagonalForcing(0.1).vorticity_source(PeriodicBox((8, 8), (1.0, 1.0)))
-    assert source[1, 2] == pytest.approx(
-        0.1 * (math.sin(2 * math.pi * 3 / 8) + math.cos(2 * math.pi * 3 / 8)), rel=1e-14
-    )
-
-
 def test_every_trajectory_of_a_batch_runs_alone():
     equation = PeriodicNavierStokes(viscosity=1e-2)
     both = torch.cat([turbulence(32, seed=1), turbulence(32, seed=2)])
@@ -226,5 +219,3 @@ def test_a_force_beyond_the_grid_is_dropped_not_aliased_and_refused_as_reference
     with pytest.raises(ValueError, match="wavenumber 30 is not resolved by 32 x 32 points"):
         equation.check_resolved(PeriodicBox((32, 32)))
     equation.check_resolved(PeriodicBox((96, 96)))
-    with pytest.raises(ValueError, match="must be at least 1, got 0"):
-        KolmogorovForcing(1.0, 0)
