@@ -5,9 +5,11 @@ from pdesurrogate.initial_conditions.fourier_series import random_coefficients
 from pdesurrogate.initial_conditions.gaussian import GaussianRandomField, McWilliamsVorticity
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
 from pdesurrogate.initial_conditions.smoke_noise import SmokeNoise
+from pdesurrogate.initial_conditions.stream import DisturbedStream
 
 __all__ = [
     "CombinedInitialCondition",
+    "DisturbedStream",
     "GaussianRandomField",
     "InitialCondition",
     "McWilliamsVorticity",
