@@ -169,7 +169,7 @@ def _check_transfer(trained: Sequence[Grid], rungs: Sequence[Grid]) -> None:
 
 
 def _scored_fields(infos: Sequence[SurrogateInfo], data: Ladder) -> dict[str, Field]:
-    """Every field that a surrogate predicts, in the dataset's order; all that change without any."""
+    """What a surrogate predicts, in the dataset's order; without surrogates all that changes."""
     predicted = {name for info in infos for name in info.field_names}
     predicted = predicted or set(data.fields) - set(data.static_fields)
     return {name: field for name, field in data.fields.items() if name in predicted}
