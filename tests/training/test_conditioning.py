@@ -111,7 +111,7 @@ def test_the_logarithm_is_taken_of_what_spans_more_than_a_decade(
 
 def test_what_is_constant_is_not_divided_by_zero(tmp_path: Path) -> None:
     recipe = decay_recipe(
-        equation=Decay(edge=2.0), parameters={"rate": Choice([0.3])}, splits=Splits(3, 1, 0)
+        equation=Decay(edge=2.0), parameters={"rate": Choice([0.1])}, splits=Splits(3, 1, 0)
     )
     data = generate(recipe, tmp_path / "data", workers=1)
     rate, mask = condition_statistics(data, 8, ("rate", "mask"))
