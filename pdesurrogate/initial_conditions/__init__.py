@@ -4,11 +4,13 @@ from pdesurrogate.initial_conditions.combined import CombinedInitialCondition
 from pdesurrogate.initial_conditions.fourier_series import random_coefficients
 from pdesurrogate.initial_conditions.gaussian import GaussianRandomField, McWilliamsVorticity
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
+from pdesurrogate.initial_conditions.smoke_noise import SmokeNoise
 
 __all__ = [
     "CombinedInitialCondition",
     "GaussianRandomField",
     "InitialCondition",
     "McWilliamsVorticity",
+    "SmokeNoise",
     "random_coefficients",
 ]

@@ -1,5 +1,12 @@
 """What is done to a field on its grid."""
 
+from pdesurrogate.operators.cosine import (
+    FourierPoisson,
+    MatrixPoisson,
+    PoissonSolver,
+    neumann_poisson,
+)
+from pdesurrogate.operators.semi_lagrangian import sample_bilinear
 from pdesurrogate.operators.spectral import (
     FourierBasis,
     derivative,
@@ -9,12 +16,53 @@ from pdesurrogate.operators.spectral import (
     vorticity_from_velocity,
     wavenumbers,
 )
+from pdesurrogate.operators.staggered import (
+    average_to_centres,
+    average_to_interior_faces,
+    divergence,
+    midpoints,
+    mirror_about_faces,
+    mirror_about_nodes,
+    momentum_speeds_x,
+    momentum_speeds_y,
+    no_slip_ghosts,
+    pressure_gradient,
+)
+from pdesurrogate.operators.upwind import (
+    AdvectiveFlux,
+    FifthOrderUpwind,
+    KorenLimiter,
+    MonotoneFifthOrder,
+    ThirdOrderUpwind,
+    transport,
+)
 
 __all__ = [
+    "AdvectiveFlux",
+    "FifthOrderUpwind",
     "FourierBasis",
+    "FourierPoisson",
+    "KorenLimiter",
+    "MatrixPoisson",
+    "MonotoneFifthOrder",
+    "PoissonSolver",
+    "ThirdOrderUpwind",
+    "average_to_centres",
+    "average_to_interior_faces",
     "derivative",
+    "divergence",
     "inverse_laplacian",
     "laplacian",
+    "midpoints",
+    "mirror_about_faces",
+    "mirror_about_nodes",
+    "momentum_speeds_x",
+    "momentum_speeds_y",
+    "neumann_poisson",
+    "no_slip_ghosts",
+    "pressure_gradient",
+    "sample_bilinear",
+    "transport",
     "velocity_from_vorticity",
     "vorticity_from_velocity",
     "wavenumbers",
