@@ -100,7 +100,7 @@ def test_whose_parameters_they_are_matters_and_how_they_are_given_does_not() -> 
     as_scalar = given.drop_vars("viscosity").assign_coords(viscosity=1e-2)
     as_variable = given.drop_vars("viscosity").assign(viscosity=1e-2)
     expected = surrogate.rollout(shared, 2)
-    for other in (as_scalar, as_variable):
+    for other in (as_scalar, as_variable, given.assign_coords(viscosity=1e-2)):
         xr.testing.assert_equal(
             surrogate.rollout(other, 2).drop_vars("viscosity", errors="ignore"),
             expected.drop_vars("viscosity"),
