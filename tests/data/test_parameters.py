@@ -73,6 +73,20 @@ def test_a_recipe_refuses_parameters_that_its_equation_does_not_take(
         replace(tiny, parameters={path: distribution})
 
 
+@dataclass(frozen=True)
+class Seeded(PeriodicNavierStokes):
+    """Has a number whose name every file knows as something else."""
+
+    seed: int = 0
+
+
+def test_a_parameter_whose_name_is_taken_is_refused(tiny: Recipe) -> None:
+    with pytest.raises(
+        ValueError, match=r"parameters\.seed cannot be stored: a file has a variable"
+    ):
+        replace(tiny, equation=Seeded(), parameters={"seed": Uniform(0.0, 1.0)})
+
+
 def test_parameters_are_stored_used_and_independent_of_everything_else(
     conditioned: Recipe, tmp_path: Path
 ) -> None:
