@@ -1,30 +1,30 @@
-"""How long is one ETDRK4 step of the periodic vorticity equation, ours and exponax's?
+"""How long is one step of the periodic vorticity equation, ours, exponax's and jax-cfd's?
 
-Both solve the same equation (viscosity and drag, no forcing) with the same modes and the same time
-step, on one and the same core, in turns: exponax runs in a process of its own, with a Python of its
-own, and waits while ours is timed. Ours is a Python loop over steps; exponax's is its fastest form,
-a compiled loop over steps that stay in Fourier space. The fields after 100 steps are compared as
-well, so that it is the same work that is timed.
+All solve the same equation (viscosity and drag, no forcing) with the same time step, on one and the
+same core, in turns: a peer runs in a process of its own, with a Python of its own, and waits while
+ours is timed. Ours is a Python loop over steps; theirs is their fastest form, a compiled loop over
+steps that stay in Fourier space. The fields after 100 steps are compared as well.
 
-    python benchmarks/spectral_step.py --exponax-python PATH [--repeats 15] [--out CSV]
+exponax has our scheme (ETDRK4) and here our modes: its fields agree to rounding. jax-cfd has a
+scheme of second order in the viscous term with five stages, and keeps other modes at the edge of
+the dealiased band: its fields differ where the grid does not resolve the flow.
 
-PATH is a Python with `exponax==0.2.0` and `jax[cpu]`. Without it only our step is timed.
+    python -m benchmarks.spectral_step [--exponax-python PATH] [--jax-cfd-python PATH]
+
+The paths are Pythons with `exponax==0.2.0` and with `jax-cfd`, both with `jax[cpu]`. Without any,
+only our step is timed.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import math
 import os
 import platform
 import statistics
-import subprocess
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ os.environ.update(
 import numpy as np
 import torch
 
+from benchmarks.measuring import Peer, write_table
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.initial_conditions import McWilliamsVorticity
 from pdesurrogate.rollout import repeat
@@ -72,34 +73,6 @@ CASES = (
 )
 
 
-class Exponax:
-    """The other process: one request, one answer."""
-
-    def __init__(self, python: Path) -> None:
-        worker = Path(__file__).with_name("exponax_worker.py")
-        self._process = subprocess.Popen(
-            [python, worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.versions = self._read()
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """Send a request and wait for its answer."""
-        assert self._process.stdin is not None
-        print(json.dumps(request), file=self._process.stdin, flush=True)
-        return self._read()
-
-    def close(self) -> None:
-        """Let the process end."""
-        self._process.communicate()
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the exponax process ended; its message is above")
-        return dict(json.loads(line))
-
-
 def initial_vorticity(case: Case) -> np.ndarray:
     """A random flow with unit mean square velocity, the same function on every grid."""
     drawn = McWilliamsVorticity().sample(np.random.default_rng(0), case.grid)
@@ -113,21 +86,21 @@ def time_ours(solver: Solver, start: Any, num_steps: int) -> dict[str, float]:
     return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
 
 
-def relative_difference(case: Case, solver: Solver, start: Any, exponax: Exponax) -> float:
+def relative_difference(case: Case, solver: Solver, start: Any, peer: Peer) -> float:
     """Relative L2 difference between the two fields after `STEPS_COMPARED` steps."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "theirs.npy"
-        exponax.ask(save=str(path), num_steps=STEPS_COMPARED)
+        peer.ask(save=str(path), num_steps=STEPS_COMPARED)
         theirs = np.load(path)
     end = repeat(solver.step, STEPS_COMPARED)(start)
     ours = solver.observe(end, case.grid)["vorticity"][0].numpy()
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(ours))
 
 
-def prepare_exponax(exponax: Exponax, case: Case, vorticity: np.ndarray, path: Path) -> None:
+def prepare_peer(peer: Peer, case: Case, vorticity: np.ndarray, path: Path) -> None:
     """Give the other process the same flow."""
     np.save(path, vorticity)
-    exponax.ask(
+    peer.ask(
         case={
             "num_points": case.num_points,
             "dtype": case.dtype,
@@ -141,7 +114,7 @@ def prepare_exponax(exponax: Exponax, case: Case, vorticity: np.ndarray, path: P
     )
 
 
-def measure(case: Case, exponax: Exponax | None, repeats: int, scratch: Path) -> dict[str, Any]:
+def measure(case: Case, peer: Peer | None, repeats: int, scratch: Path) -> dict[str, Any]:
     """One row: medians over interleaved repeats, in milliseconds a step."""
     dtype = torch.float64 if case.dtype == "float64" else torch.float32
     solver = EQUATION.discretise(case.grid, case.dt, dtype=dtype)
@@ -149,51 +122,33 @@ def measure(case: Case, exponax: Exponax | None, repeats: int, scratch: Path) ->
     given = {"vorticity": torch.from_numpy(initial_vorticity(case))[None]}
     start = solver.initialise(given)
     ours, theirs = [], []
-    row: dict[str, Any] = asdict(case)
-    if exponax is not None:
+    row: dict[str, Any] = {**asdict(case), "peer": peer.name if peer else ""}
+    if peer is not None:
         vorticity = solver.observe(start, case.grid)["vorticity"][0].numpy()
-        prepare_exponax(exponax, case, vorticity, scratch / "initial.npy")
-        row["relative_difference"] = f"{relative_difference(case, solver, start, exponax):.1e}"
-        exponax.ask(num_steps=case.num_steps)
+        prepare_peer(peer, case, vorticity, scratch / "initial.npy")
+        row["relative_difference"] = f"{relative_difference(case, solver, start, peer):.1e}"
+        peer.ask(num_steps=case.num_steps)
     time_ours(solver, start, case.num_steps)
     for _ in range(repeats):
         ours.append(time_ours(solver, start, case.num_steps))
-        if exponax is not None:
-            theirs.append(exponax.ask(num_steps=case.num_steps))
+        if peer is not None:
+            theirs.append(peer.ask(num_steps=case.num_steps))
     for clock in ("wall", "cpu"):
         mine = statistics.median(t[clock] for t in ours) / case.num_steps * 1e3
         row[f"{clock}_ms"] = f"{mine:.3f}"
         if theirs:
             other = statistics.median(t[clock] for t in theirs) / case.num_steps * 1e3
             ratios = [a[clock] / b[clock] for a, b in zip(ours, theirs, strict=True)]
-            row[f"exponax_{clock}_ms"] = f"{other:.3f}"
+            row[f"peer_{clock}_ms"] = f"{other:.3f}"
             row[f"{clock}_ratio"] = f"{statistics.median(ratios):.2f}"
     return row
-
-
-def machine() -> str:
-    """The processor's name."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def write(rows: list[dict[str, Any]], versions: dict[str, str], path: Path) -> None:
-    """Write the rows as CSV under comment lines that say where and when."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# {date.today()}, {machine()}, one core of {os.cpu_count()}\n")
-        file.write("# " + ", ".join(f"{name} {v}" for name, v in versions.items()) + "\n")
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def main() -> None:
     """Measure every case, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--exponax-python", type=Path, help="a Python that has exponax")
+    parser.add_argument("--jax-cfd-python", type=Path, help="a Python that has jax-cfd")
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
@@ -201,19 +156,24 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         # The child inherits the core, so no thread pool can use a second one.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    exponax = Exponax(options.exponax_python) if options.exponax_python else None
-    if exponax is None:
-        print("No --exponax-python was given: only our step is timed.")
+    peers: list[Peer | None] = []
+    if options.exponax_python:
+        peers.append(Peer("exponax", options.exponax_python, "exponax_worker.py"))
+    if options.jax_cfd_python:
+        peers.append(Peer("jax-cfd", options.jax_cfd_python, "jax_cfd_worker.py"))
+    if not peers:
+        print("Neither --exponax-python nor --jax-cfd-python was given: only our step is timed.")
     versions = {"python": platform.python_version(), "torch": torch.__version__}
-    versions.update(exponax.versions if exponax else {})
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        for case in CASES:
-            rows.append(measure(case, exponax, options.repeats, Path(scratch)))
-            print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
-    if exponax is not None:
-        exponax.close()
-    write(rows, versions, options.out)
+        for peer in peers or [None]:
+            versions.update(peer.versions if peer else {})
+            for case in CASES:
+                rows.append(measure(case, peer, options.repeats, Path(scratch)))
+                print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+            if peer is not None:
+                peer.close()
+    write_table(rows, "one of them used", versions, options.out)
 
 
 if __name__ == "__main__":

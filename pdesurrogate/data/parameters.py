@@ -16,6 +16,10 @@ from pdesurrogate.solvers import Equation
 __all__ = ["check_parameters", "draw_parameters", "parameter_name", "with_parameters"]
 
 
+_TAKEN = ("trajectory", "seed", "status", "time_step", "failure", "time", "y", "x")
+"""Variables that every shard has."""
+
+
 def parameter_name(path: str) -> str:
     """The name of a parameter in files and tables.
 
@@ -68,7 +72,12 @@ def check_parameters(equation: Equation, distributions: Mapping[str, Distributio
     Raises:
         ValueError: Naming the parameter.
     """
+    taken = {*_TAKEN, *(field.name for field in equation.fields)}
     for path, distribution in distributions.items():
+        if parameter_name(path) in taken:
+            raise ValueError(
+                f"parameters.{path} cannot be stored: a file has a variable of that name already"
+            )
         for value in distribution.extremes:
             try:
                 with_parameters(equation, {path: value})

@@ -6,6 +6,7 @@ from pdesurrogate.operators.cosine import (
     PoissonSolver,
     neumann_poisson,
 )
+from pdesurrogate.operators.semi_lagrangian import sample_bilinear
 from pdesurrogate.operators.spectral import (
     FourierBasis,
     derivative,
@@ -24,6 +25,7 @@ from pdesurrogate.operators.staggered import (
     mirror_about_nodes,
     momentum_speeds_x,
     momentum_speeds_y,
+    no_slip_ghosts,
     pressure_gradient,
 )
 from pdesurrogate.operators.upwind import (
@@ -57,7 +59,9 @@ __all__ = [
     "momentum_speeds_x",
     "momentum_speeds_y",
     "neumann_poisson",
+    "no_slip_ghosts",
     "pressure_gradient",
+    "sample_bilinear",
     "transport",
     "velocity_from_vorticity",
     "vorticity_from_velocity",

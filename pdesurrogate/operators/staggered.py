@@ -24,6 +24,7 @@ __all__ = [
     "mirror_about_nodes",
     "momentum_speeds_x",
     "momentum_speeds_y",
+    "no_slip_ghosts",
     "pressure_gradient",
 ]
 
@@ -139,6 +140,28 @@ def mirror_about_nodes(
     n = u.shape[axis]
     first, last = u.narrow(axis, 1, width), u.narrow(axis, n - 1 - width, width)
     return torch.cat([_image(first, axis, low), u, _image(last, axis, high)], dim=axis)
+
+
+def no_slip_ghosts(
+    u: Float[Tensor, "*lead y x"], axis: int, width: int
+) -> Float[Tensor, "*lead m n"]:
+    r"""Add ghost values to the velocity along resting walls half a spacing outside its ends.
+
+    The first is on the parabola through the wall's zero and the two nearest values,
+    $u_{-1} = u_1 / 3 - 2 u_0$, so that the shear stress at the wall is of second order; the
+    others are odd images.
+
+    Args:
+        u: Velocity component along the wall.
+        axis: -1 for x, -2 for y, across the wall.
+        width: Ghost values at either end, at least 1 and at most as many as there are entries.
+    """
+    n = u.shape[axis]
+    low = torch.sub(u.narrow(axis, 1, 1) * (1 / 3), u.narrow(axis, 0, 1), alpha=2)
+    high = torch.sub(u.narrow(axis, n - 2, 1) * (1 / 3), u.narrow(axis, n - 1, 1), alpha=2)
+    below = _image(u.narrow(axis, 1, width - 1), axis, -1.0)
+    above = _image(u.narrow(axis, n - width, width - 1), axis, -1.0)
+    return torch.cat([below, low, u, high, above], dim=axis)
 
 
 def _image(u: Tensor, axis: int, sign: float) -> Tensor:

@@ -52,8 +52,8 @@ class AdvectiveFlux(Protocol):
 class ThirdOrderUpwind:
     r"""Third order, linear. Steep fields overshoot a little.
 
-    $$ F = \frac{U}{12} \left[7 (q_0 + q_1) - (q_{-1} + q_2)\right]
-         - \frac{|U|}{12} \left[3 (q_1 - q_0) - (q_2 - q_{-1})\right] $$
+    $$ F = U \left[\frac{q_0 + q_1}{2} - \frac{1}{6} \begin{cases}
+       q_1 - 2 q_0 + q_{-1} & U > 0 \\ q_2 - 2 q_1 + q_0 & U < 0 \end{cases} \right] $$
 
     References:
         Wicker & Skamarock (2002), *Mon. Weather Rev.* 130.
@@ -65,10 +65,10 @@ class ThirdOrderUpwind:
         self, q: Float[Tensor, "*lead y x"], speed: Float[Tensor, "*lead m n"], axis: int
     ) -> Float[Tensor, "*lead m n"]:
         """The flux through every side."""
-        before, here, there, after = _neighbours(q, axis, speed.shape[axis], 4)
-        centred = (here + there).mul_(7 / 12).sub_(before + after, alpha=1 / 12)
-        damping = (there - here).mul_(3 / 12).sub_(after - before, alpha=1 / 12)
-        return torch.addcmul(speed * centred, speed.abs(), damping, value=-1)
+        _, here, there, _ = _neighbours(q, axis, speed.shape[axis], 4)
+        before, after = _curvatures(q, axis)
+        value = torch.lerp(here, there, 0.5)
+        return value.sub_(torch.where(speed > 0, before, after), alpha=1 / 6).mul_(speed)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class KorenLimiter:
         _, here, there, _ = _neighbours(q, axis, speed.shape[axis], 4)
         before, step, after = _differences(q, axis)
         upwind = torch.where(speed > 0, before, after)
-        correction = torch.add(step * (1 / 3), upwind, alpha=1 / 6)
+        correction = torch.add(upwind, step, alpha=2).mul_(1 / 6)
         return _limited_flux(here + there, speed, step, correction, upwind)
 
 
@@ -207,6 +207,14 @@ def _differences(q: Tensor, axis: int) -> list[Tensor]:
     n = q.shape[axis] - 1
     steps = q.narrow(axis, 1, n) - q.narrow(axis, 0, n)
     return [steps.narrow(axis, i, n - 2) for i in range(3)]
+
+
+def _curvatures(q: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """Second differences at the values before and after every side, for two ghost values."""
+    n = q.shape[axis] - 1
+    steps = q.narrow(axis, 1, n) - q.narrow(axis, 0, n)
+    curvature = steps.narrow(axis, 1, n - 1) - steps.narrow(axis, 0, n - 1)
+    return curvature.narrow(axis, 0, n - 2), curvature.narrow(axis, 1, n - 2)
 
 
 def _limited_flux(

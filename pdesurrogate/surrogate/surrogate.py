@@ -6,10 +6,8 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from inspect import isabstract
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,108 +18,16 @@ from safetensors.torch import save as serialise_tensors
 from torch import Tensor, nn
 
 from pdesurrogate import models
-from pdesurrogate.fields import Field, FieldStatistics
+from pdesurrogate.conditioning import ConditionNormaliser, condition_values
 from pdesurrogate.files import write_atomically
-from pdesurrogate.grids import Grid, grid_from_dict
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout
+from pdesurrogate.surrogate.info import SurrogateInfo
 
-__all__ = ["Surrogate", "SurrogateInfo"]
-
-FORMAT = "pdesurrogate.surrogate/1"
-"""Tag of `surrogate.json`; the number rises when old files can no longer be read."""
+__all__ = ["Surrogate"]
 
 DESCRIPTION, WEIGHTS = "surrogate.json", "model.safetensors"
-
-
-@dataclass(frozen=True)
-class SurrogateInfo:
-    """What is to be known of a surrogate besides its weights.
-
-    Args:
-        name: How tables and pictures call it.
-        model: Name of the model's spec, such as `MultiResNet`.
-        options: The spec's fields.
-        fields: Predicted fields, in channel order.
-        history: Frames given to the network.
-        time_step: Time between frames, in the dataset's unit of time.
-        statistics: Normalisation, from the training split.
-        predicts_change: Whether the network's output is the change of the last frame (in units of
-            `change_std`) or the next frame itself (normalised).
-        grid: The training grid, as `Grid.to_dict` describes it.
-        dataset: Name of the dataset it was trained on.
-        dataset_sha256: Identity of that dataset.
-        parameters: Real numbers that were trained.
-        flops: Floating-point operations of one step of one trajectory on the training grid.
-        training_seconds: Wall time of the training.
-        epochs: Epochs after which these weights were taken.
-        seed: Seed of the training.
-        settings: Fingerprint of model and training settings without the seed; trainings that share
-            it differ by their seed alone.
-    """
-
-    name: str
-    model: str
-    options: dict[str, Any]
-    fields: tuple[Field, ...]
-    history: int
-    time_step: float
-    statistics: FieldStatistics
-    predicts_change: bool
-    grid: dict[str, Any]
-    dataset: str
-    dataset_sha256: str
-    parameters: int
-    flops: int
-    training_seconds: float
-    epochs: int
-    seed: int
-    settings: str = ""
-
-    def __post_init__(self) -> None:
-        if self.field_names != self.statistics.fields:
-            raise ValueError(
-                f"statistics are of {list(self.statistics.fields)}, "
-                f"but the fields are {list(self.field_names)}"
-            )
-
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        """Names of the predicted fields, in channel order."""
-        return tuple(field.name for field in self.fields)
-
-    @property
-    def training_grid(self) -> Grid:
-        """The grid that it was trained on."""
-        return grid_from_dict(self.grid)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; `SurrogateInfo.from_dict` builds it again."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
-        plain["fields"] = [field.to_dict() for field in self.fields]
-        plain["statistics"] = self.statistics.to_dict()
-        return {"format": FORMAT, **plain}
-
-    @classmethod
-    def from_dict(cls, description: dict[str, Any]) -> SurrogateInfo:
-        """Build what `to_dict` described.
-
-        Raises:
-            ValueError: If the description has another format or lacks an entry.
-        """
-        if description.get("format") != FORMAT:
-            raise ValueError(f"format is {description.get('format')!r}, not {FORMAT!r}")
-        known = [field.name for field in fields(cls)]
-        missing = [name for name in known if name not in description]
-        if missing:
-            raise ValueError(f"no entry {missing[0]!r}")
-        plain = {name: description[name] for name in known}
-        plain["options"] = {key: _as_tuple(value) for key, value in plain["options"].items()}
-        plain["fields"] = tuple(Field.from_dict(field) for field in plain["fields"])
-        plain["statistics"] = FieldStatistics.from_dict(plain["statistics"])
-        grid_from_dict(plain["grid"])
-        return cls(**plain)
 
 
 class Surrogate:
@@ -134,10 +40,11 @@ class Surrogate:
        \quad\text{or}\quad u_{h+1} = \mu + \sigma\, N\big((u - \mu) / \sigma\big), $$
 
     the first when `info.predicts_change`. The network sees the window flattened to
-    `(batch, history * channel, y, x)`, oldest frame first. The grid is the given data's.
+    `(batch, history * field, y, x)`, oldest frame first, followed by the conditions, if there are
+    any: static fields, and parameters as constant channels. The grid is the given data's.
 
     Args:
-        module: From `(batch, history * channel, y, x)` to `(batch, channel, y, x)`, normalised.
+        module: From `(batch, info.in_channels, y, x)` to `(batch, field, y, x)`, normalised.
         info: What the module was trained on and how.
     """
 
@@ -153,9 +60,10 @@ class Surrogate:
                 _positive(info.statistics.change_std),
             )
         )
+        self._normalised_conditions = ConditionNormaliser(info.conditioning, device=self.device)
 
     @property
-    def change_std(self) -> Float[Tensor, "channel 1 1"]:
+    def change_std(self) -> Float[Tensor, "field 1 1"]:
         """Each field's standard deviation of the change over one step; 1 for a constant field."""
         return self._change_std
 
@@ -177,22 +85,29 @@ class Surrogate:
         that was loaded, or returned by training, has its parameters frozen.)
 
         Args:
-            window: The last `history` frames in physical units, oldest first.
+            window: The last `history` frames in physical units, oldest first. Channels are the
+                fields, then the conditions, which the new frame takes over from the last one.
         """
-        normalised = ((window - self._mean) / self._std).flatten(1, 2)
-        output = self.module(normalised)
+        fields, conditions = window.tensor_split([len(self.info.fields)], dim=2)
+        told = conditions[:, -1]
+        normalised = ((fields - self._mean) / self._std).flatten(1, 2)
+        output = self.module(torch.cat([normalised, self._normalised_conditions(told)], dim=1))
         if self.info.predicts_change:
-            predicted = window[:, -1] + self._change_std * output
+            predicted = fields[:, -1] + self._change_std * output
         else:
             predicted = self._mean + self._std * output
-        return torch.cat([window[:, 1:], predicted[:, None]], dim=1)
+        frame = torch.cat([predicted, told], dim=1)
+        return torch.cat([window[:, 1:], frame[:, None]], dim=1)
 
     def rollout(self, given: xr.Dataset, num_steps: int, *, batch_size: int = 16) -> xr.Dataset:
         """Forecast from the last frames of a dataset.
 
         Args:
             given: The surrogate's fields over `(trajectory, time, y, x)`, at least `history`
-                frames, on any grid that the model allows. Without `trajectory` it is one.
+                frames, on any grid that the model allows. Without `trajectory` it is one. What the
+                surrogate is conditioned on stands beside them: static fields over `(trajectory, y,
+                x)` or `(y, x)`, parameters along `trajectory` or as single numbers, as variables or
+                coordinates.
             num_steps: Frames to predict.
             batch_size: Trajectories that are stepped at once; it bounds the memory.
 
@@ -201,14 +116,13 @@ class Surrogate:
             `given` ended and `lead_time` counts from there.
 
         Raises:
-            ValueError: If a field is missing, there are too few frames, or their spacing in time
-                or the domain's extent is not what the surrogate was trained on.
+            ValueError: If a field or condition is missing, there are too few frames, or their
+                spacing in time or the domain's extent is not what the surrogate was trained on.
         """
         if num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {num_steps}")
         given = self._checked(given)
-        frames = np.stack([given[name].values for name in self.info.field_names], axis=2)
-        windows = torch.from_numpy(frames.astype(np.float32, copy=False))
+        windows, num_fields = self._windows(given), len(self.info.fields)
         was_training = self.module.training
         self.module.eval()
         with torch.no_grad():
@@ -216,7 +130,7 @@ class Surrogate:
                 [
                     torch.stack(
                         [
-                            window[:, -1].cpu()
+                            window[:, -1, :num_fields].cpu()
                             for window in rollout(self.step, batch.to(self.device), num_steps)
                         ],
                         dim=1,
@@ -289,7 +203,8 @@ class Surrogate:
         for name in info.field_names:
             if name not in given:
                 raise ValueError(unknown_name("field", name, given.data_vars))
-        given = given[list(info.field_names)]
+        conditions = [name for name in info.condition_names if name in given.variables]
+        given = given[[*info.field_names, *conditions]]
         if "trajectory" not in given.dims:
             given = given.expand_dims("trajectory")
         dims = ("trajectory", "time", "y", "x")
@@ -314,6 +229,17 @@ class Surrogate:
                     f"the data's is {found:g}"
                 )
         return given.isel(time=slice(-info.history, None)).transpose(*dims)
+
+    def _windows(self, given: xr.Dataset) -> Float[Tensor, "trajectory time channel y x"]:
+        """Fields and conditions of checked data as channels."""
+        names, conditions = self.info.field_names, self.info.conditioning
+        trajectories, *frame = (given.sizes[dim] for dim in ("trajectory", "time", "y", "x"))
+        channels = len(names) + len(conditions)
+        out = np.empty((trajectories, frame[0], channels, *frame[1:]), np.float32)
+        for channel, name in enumerate(names):
+            out[:, :, channel] = given[name].values
+        out[:, :, len(names) :] = condition_values(given, conditions)[:, None]
+        return torch.from_numpy(out)
 
     def _labelled(
         self, predicted: Float[np.ndarray, "trajectory time channel y x"], given: xr.Dataset
@@ -353,10 +279,9 @@ def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec]], path: Path) ->
     }
     if info.model not in allowed:
         raise ValueError(f"{path}: {unknown_name('model', info.model, allowed)}")
-    channels = len(info.fields)
     try:
         spec = allowed[info.model](**info.options)
-        return spec.build(info.history * channels, channels, info.training_grid)
+        return spec.build(info.in_channels, len(info.fields), info.training_grid)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
 
@@ -378,10 +303,6 @@ def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
 def _as_real(tensor: Tensor) -> Tensor:
     """Complex numbers as pairs: the weights' format knows only real ones."""
     return torch.view_as_real(tensor).contiguous() if tensor.is_complex() else tensor
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value
 
 
 def _positive(moments: Sequence[float]) -> list[float]:

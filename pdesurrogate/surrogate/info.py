@@ -1,0 +1,124 @@
+"""What is to be known of a surrogate besides its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pdesurrogate.conditioning import Condition
+from pdesurrogate.fields import Field, FieldStatistics
+from pdesurrogate.grids import Grid, grid_from_dict
+
+__all__ = ["SurrogateInfo"]
+
+FORMAT = "pdesurrogate.surrogate/1"
+"""Tag of `surrogate.json`; the number rises when old files can no longer be read."""
+
+
+@dataclass(frozen=True)
+class SurrogateInfo:
+    """What is to be known of a surrogate besides its weights.
+
+    Args:
+        name: How tables and pictures call it.
+        model: Name of the model's spec, such as `MultiResNet`.
+        options: The spec's fields.
+        fields: Predicted fields, in channel order.
+        history: Frames given to the network.
+        time_step: Time between frames, in the dataset's unit of time.
+        statistics: Normalisation, from the training split.
+        predicts_change: Whether the network's output is the change of the last frame (in units of
+            `change_std`) or the next frame itself (normalised).
+        grid: The training grid, as `Grid.to_dict` describes it.
+        dataset: Name of the dataset it was trained on.
+        dataset_sha256: Identity of that dataset.
+        parameters: Real numbers that were trained.
+        flops: Floating-point operations of one step of one trajectory on the training grid.
+        training_seconds: Wall time of the training.
+        epochs: Epochs after which these weights were taken.
+        seed: Seed of the training.
+        settings: Fingerprint of model and training settings without the seed; trainings that share
+            it differ by their seed alone.
+        conditioning: What the network is told besides the fields, in channel order. (Runs that were
+            saved before there was conditioning have none.)
+    """
+
+    name: str
+    model: str
+    options: dict[str, Any]
+    fields: tuple[Field, ...]
+    history: int
+    time_step: float
+    statistics: FieldStatistics
+    predicts_change: bool
+    grid: dict[str, Any]
+    dataset: str
+    dataset_sha256: str
+    parameters: int
+    flops: int
+    training_seconds: float
+    epochs: int
+    seed: int
+    settings: str = ""
+    conditioning: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.field_names != self.statistics.fields:
+            raise ValueError(
+                f"statistics are of {list(self.statistics.fields)}, "
+                f"but the fields are {list(self.field_names)}"
+            )
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the predicted fields, in channel order."""
+        return tuple(field.name for field in self.fields)
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """Names of what the network is told besides the fields, in channel order."""
+        return tuple(condition.name for condition in self.conditioning)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the network's input: every given frame of the fields, then the conditions."""
+        return self.history * len(self.fields) + len(self.conditioning)
+
+    @property
+    def training_grid(self) -> Grid:
+        """The grid that it was trained on."""
+        return grid_from_dict(self.grid)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; `SurrogateInfo.from_dict` builds it again."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain["fields"] = [field.to_dict() for field in self.fields]
+        plain["statistics"] = self.statistics.to_dict()
+        plain["conditioning"] = [condition.to_dict() for condition in self.conditioning]
+        return {"format": FORMAT, **plain}
+
+    @classmethod
+    def from_dict(cls, description: dict[str, Any]) -> SurrogateInfo:
+        """Build what `to_dict` described.
+
+        Raises:
+            ValueError: If the description has another format or lacks an entry.
+        """
+        if description.get("format") != FORMAT:
+            raise ValueError(f"format is {description.get('format')!r}, not {FORMAT!r}")
+        description = {"conditioning": [], **description}
+        known = [field.name for field in fields(cls)]
+        missing = [name for name in known if name not in description]
+        if missing:
+            raise ValueError(f"no entry {missing[0]!r}")
+        plain = {name: description[name] for name in known}
+        plain["options"] = {key: _as_tuple(value) for key, value in plain["options"].items()}
+        plain["fields"] = tuple(Field.from_dict(field) for field in plain["fields"])
+        plain["statistics"] = FieldStatistics.from_dict(plain["statistics"])
+        plain["conditioning"] = tuple(Condition(**entry) for entry in plain["conditioning"])
+        grid_from_dict(plain["grid"])
+        return cls(**plain)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value
