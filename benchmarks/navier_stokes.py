@@ -2,13 +2,13 @@
 
 Three questions, each with rows of its own in the table:
 
-`peer`        PDEArena's smoke recipe (128 x 128, 64 steps of 1.5) by our code and by PhiFlow 2.1, from
-              one initial state, on one core, in turns; and how far the two fields are apart.
+`peer`        PDEArena's smoke recipe (128 x 128, 64 steps of 1.5) by our code and by PhiFlow 2.1,
+              from one initial state, on one core, in turns; and how far the fields are apart.
 `resolution`  Seconds per frame of one trajectory and peak memory, for every recipe's equation on
-              grids from 64 to 512 points, with steps as short as each grid needs; the exponent of the
-              cost is fitted over the last factors of two.
-`dataset`     Seconds per trajectory of `generate` at a recipe's default settings, one process and one
-              per core, files written.
+              grids from 64 to 512 points, with steps as short as each grid needs; the exponent of
+              the cost is fitted over the last factors of two.
+`dataset`     Seconds per trajectory of `generate` at a recipe's default settings, one process and
+              one per core, files written.
 
     python -m benchmarks.navier_stokes [--phiflow-python PATH] [--device cuda] [--questions peer …]
 
@@ -191,7 +191,7 @@ def smoke_start() -> tuple[np.ndarray, Any]:
 
 
 def peer_rows(python: Path, repeats: int) -> list[dict[str, Any]]:
-    """Our seconds per trajectory and PhiFlow's, taken in turns, and the difference of the fields."""
+    """Our seconds per trajectory and PhiFlow's, in turns, and how far the fields differ."""
     torch.set_num_threads(1)
     smoke, solver = smoke_start()
     worker = Path(__file__).with_name("phiflow_worker.py")

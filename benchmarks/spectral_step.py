@@ -5,9 +5,9 @@ same core, in turns: a peer runs in a process of its own, with a Python of its o
 ours is timed. Ours is a Python loop over steps; theirs is their fastest form, a compiled loop over
 steps that stay in Fourier space. The fields after 100 steps are compared as well.
 
-exponax has our scheme (ETDRK4) and here our modes: its fields agree to rounding. jax-cfd has a scheme
-of second order in the viscous term with five stages instead of four, and keeps other modes at the
-edge of the dealiased band: its fields differ where the grid does not resolve the flow.
+exponax has our scheme (ETDRK4) and here our modes: its fields agree to rounding. jax-cfd has a
+scheme of second order in the viscous term with five stages, and keeps other modes at the edge of
+the dealiased band: its fields differ where the grid does not resolve the flow.
 
     python -m benchmarks.spectral_step [--exponax-python PATH] [--jax-cfd-python PATH]
 

@@ -20,6 +20,7 @@ from safetensors.torch import save as serialise_tensors
 from torch import Tensor, nn
 
 from pdesurrogate import models
+from pdesurrogate.conditioning import Condition, ConditionNormaliser, condition_values
 from pdesurrogate.fields import Field, FieldStatistics
 from pdesurrogate.files import write_atomically
 from pdesurrogate.grids import Grid, grid_from_dict
@@ -59,6 +60,8 @@ class SurrogateInfo:
         seed: Seed of the training.
         settings: Fingerprint of model and training settings without the seed; trainings that share
             it differ by their seed alone.
+        conditioning: What the network is told besides the fields, in channel order. (Runs that were
+            saved before there was conditioning have none.)
     """
 
     name: str
@@ -78,6 +81,7 @@ class SurrogateInfo:
     epochs: int
     seed: int
     settings: str = ""
+    conditioning: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
         if self.field_names != self.statistics.fields:
@@ -92,6 +96,16 @@ class SurrogateInfo:
         return tuple(field.name for field in self.fields)
 
     @property
+    def condition_names(self) -> tuple[str, ...]:
+        """Names of what the network is told besides the fields, in channel order."""
+        return tuple(condition.name for condition in self.conditioning)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the network's input: every given frame of the fields, then the conditions."""
+        return self.history * len(self.fields) + len(self.conditioning)
+
+    @property
     def training_grid(self) -> Grid:
         """The grid that it was trained on."""
         return grid_from_dict(self.grid)
@@ -101,6 +115,7 @@ class SurrogateInfo:
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         plain["fields"] = [field.to_dict() for field in self.fields]
         plain["statistics"] = self.statistics.to_dict()
+        plain["conditioning"] = [condition.to_dict() for condition in self.conditioning]
         return {"format": FORMAT, **plain}
 
     @classmethod
@@ -112,6 +127,7 @@ class SurrogateInfo:
         """
         if description.get("format") != FORMAT:
             raise ValueError(f"format is {description.get('format')!r}, not {FORMAT!r}")
+        description = {"conditioning": [], **description}
         known = [field.name for field in fields(cls)]
         missing = [name for name in known if name not in description]
         if missing:
@@ -120,6 +136,7 @@ class SurrogateInfo:
         plain["options"] = {key: _as_tuple(value) for key, value in plain["options"].items()}
         plain["fields"] = tuple(Field.from_dict(field) for field in plain["fields"])
         plain["statistics"] = FieldStatistics.from_dict(plain["statistics"])
+        plain["conditioning"] = tuple(Condition(**entry) for entry in plain["conditioning"])
         grid_from_dict(plain["grid"])
         return cls(**plain)
 
@@ -134,10 +151,11 @@ class Surrogate:
        \quad\text{or}\quad u_{h+1} = \mu + \sigma\, N\big((u - \mu) / \sigma\big), $$
 
     the first when `info.predicts_change`. The network sees the window flattened to
-    `(batch, history * channel, y, x)`, oldest frame first. The grid is the given data's.
+    `(batch, history * field, y, x)`, oldest frame first, followed by the conditions, if there are
+    any: static fields, and parameters as constant channels. The grid is the given data's.
 
     Args:
-        module: From `(batch, history * channel, y, x)` to `(batch, channel, y, x)`, normalised.
+        module: From `(batch, info.in_channels, y, x)` to `(batch, field, y, x)`, normalised.
         info: What the module was trained on and how.
     """
 
@@ -153,9 +171,10 @@ class Surrogate:
                 _positive(info.statistics.change_std),
             )
         )
+        self._normalised_conditions = ConditionNormaliser(info.conditioning, device=self.device)
 
     @property
-    def change_std(self) -> Float[Tensor, "channel 1 1"]:
+    def change_std(self) -> Float[Tensor, "field 1 1"]:
         """Each field's standard deviation of the change over one step; 1 for a constant field."""
         return self._change_std
 
@@ -177,22 +196,29 @@ class Surrogate:
         that was loaded, or returned by training, has its parameters frozen.)
 
         Args:
-            window: The last `history` frames in physical units, oldest first.
+            window: The last `history` frames in physical units, oldest first. Channels are the
+                fields, then the conditions, which the new frame takes over from the last one.
         """
-        normalised = ((window - self._mean) / self._std).flatten(1, 2)
-        output = self.module(normalised)
+        fields, conditions = window.tensor_split([len(self.info.fields)], dim=2)
+        told = conditions[:, -1]
+        normalised = ((fields - self._mean) / self._std).flatten(1, 2)
+        output = self.module(torch.cat([normalised, self._normalised_conditions(told)], dim=1))
         if self.info.predicts_change:
-            predicted = window[:, -1] + self._change_std * output
+            predicted = fields[:, -1] + self._change_std * output
         else:
             predicted = self._mean + self._std * output
-        return torch.cat([window[:, 1:], predicted[:, None]], dim=1)
+        frame = torch.cat([predicted, told], dim=1)
+        return torch.cat([window[:, 1:], frame[:, None]], dim=1)
 
     def rollout(self, given: xr.Dataset, num_steps: int, *, batch_size: int = 16) -> xr.Dataset:
         """Forecast from the last frames of a dataset.
 
         Args:
             given: The surrogate's fields over `(trajectory, time, y, x)`, at least `history`
-                frames, on any grid that the model allows. Without `trajectory` it is one.
+                frames, on any grid that the model allows. Without `trajectory` it is one. What the
+                surrogate is conditioned on stands beside them: static fields over `(trajectory, y,
+                x)` or `(y, x)`, parameters along `trajectory` or as single numbers, as variables or
+                coordinates.
             num_steps: Frames to predict.
             batch_size: Trajectories that are stepped at once; it bounds the memory.
 
@@ -201,14 +227,13 @@ class Surrogate:
             `given` ended and `lead_time` counts from there.
 
         Raises:
-            ValueError: If a field is missing, there are too few frames, or their spacing in time
-                or the domain's extent is not what the surrogate was trained on.
+            ValueError: If a field or condition is missing, there are too few frames, or their
+                spacing in time or the domain's extent is not what the surrogate was trained on.
         """
         if num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {num_steps}")
         given = self._checked(given)
-        frames = np.stack([given[name].values for name in self.info.field_names], axis=2)
-        windows = torch.from_numpy(frames.astype(np.float32, copy=False))
+        windows, num_fields = self._windows(given), len(self.info.fields)
         was_training = self.module.training
         self.module.eval()
         with torch.no_grad():
@@ -216,7 +241,7 @@ class Surrogate:
                 [
                     torch.stack(
                         [
-                            window[:, -1].cpu()
+                            window[:, -1, :num_fields].cpu()
                             for window in rollout(self.step, batch.to(self.device), num_steps)
                         ],
                         dim=1,
@@ -289,7 +314,8 @@ class Surrogate:
         for name in info.field_names:
             if name not in given:
                 raise ValueError(unknown_name("field", name, given.data_vars))
-        given = given[list(info.field_names)]
+        conditions = [name for name in info.condition_names if name in given.variables]
+        given = given[[*info.field_names, *conditions]]
         if "trajectory" not in given.dims:
             given = given.expand_dims("trajectory")
         dims = ("trajectory", "time", "y", "x")
@@ -314,6 +340,17 @@ class Surrogate:
                     f"the data's is {found:g}"
                 )
         return given.isel(time=slice(-info.history, None)).transpose(*dims)
+
+    def _windows(self, given: xr.Dataset) -> Float[Tensor, "trajectory time channel y x"]:
+        """Fields and conditions of checked data as channels."""
+        names, conditions = self.info.field_names, self.info.conditioning
+        trajectories, *frame = (given.sizes[dim] for dim in ("trajectory", "time", "y", "x"))
+        channels = len(names) + len(conditions)
+        out = np.empty((trajectories, frame[0], channels, *frame[1:]), np.float32)
+        for channel, name in enumerate(names):
+            out[:, :, channel] = given[name].values
+        out[:, :, len(names) :] = condition_values(given, conditions)[:, None]
+        return torch.from_numpy(out)
 
     def _labelled(
         self, predicted: Float[np.ndarray, "trajectory time channel y x"], given: xr.Dataset
@@ -353,10 +390,9 @@ def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec]], path: Path) ->
     }
     if info.model not in allowed:
         raise ValueError(f"{path}: {unknown_name('model', info.model, allowed)}")
-    channels = len(info.fields)
     try:
         spec = allowed[info.model](**info.options)
-        return spec.build(info.history * channels, channels, info.training_grid)
+        return spec.build(info.in_channels, len(info.fields), info.training_grid)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
 

@@ -13,7 +13,14 @@ from pathlib import Path
 
 __all__ = ["main"]
 
-_LISTS = ("--resolutions", "--protocols", "--fields", "--domain_extent", "--references")
+_LISTS = (
+    "--resolutions",
+    "--protocols",
+    "--fields",
+    "--conditioning",
+    "--domain_extent",
+    "--references",
+)
 _USERS_SYSTEM = ("ENOSPC", "ENOENT", "EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EDQUOT")
 
 

@@ -63,6 +63,11 @@ def _dataset(path: Path, verify: bool) -> dict[str, Any]:
         "resolutions": list(data.resolutions),
         "reference_resolution": data.reference_resolution,
         "fields": {f.name: f.units for f in data.fields.values()},
+        "static_fields": list(data.static_fields),
+        "parameters": {
+            name: [float(values.min()), float(values.max())] if values.size else []
+            for name, values in data.parameter_values("train").items()
+        },
         "error_after_one_frame": last_error,
         "megabytes": round(sum(s.size for s in shards) / 1e6, 3),
         "wall_seconds": round(data.manifest.wall_seconds, 1),
@@ -90,6 +95,8 @@ def _evaluation(path: Path) -> dict[str, Any]:
 
 
 def _words(value: Any) -> str:
+    if value in ({}, [], ()):
+        return "none"
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_words(item)}" for key, item in value.items())
     if isinstance(value, list):

@@ -10,7 +10,7 @@ from pdesurrogate.data.distributions import (
 from pdesurrogate.data.generation import generate
 from pdesurrogate.data.recipe import Recipe, Splits, list_recipes, load_recipe, recipe_parser
 from pdesurrogate.data.schema import Manifest
-from pdesurrogate.data.statistics import field_statistics
+from pdesurrogate.data.statistics import condition_statistics, field_statistics
 from pdesurrogate.data.store import Ladder, Split, open_dataset
 from pdesurrogate.data.windows import Windows, load_frames
 
@@ -26,6 +26,7 @@ __all__ = [
     "Splits",
     "Uniform",
     "Windows",
+    "condition_statistics",
     "field_statistics",
     "generate",
     "list_recipes",

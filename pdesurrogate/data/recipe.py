@@ -22,7 +22,7 @@ from pdesurrogate.data.parameters import check_parameters
 from pdesurrogate.grids import Grid
 from pdesurrogate.initial_conditions import InitialCondition
 from pdesurrogate.naming import unknown_name
-from pdesurrogate.solvers import Equation, Forcing
+from pdesurrogate.solvers import Equation, Forcing, Inflow, Obstacle
 
 __all__ = [
     "Recipe",
@@ -34,7 +34,14 @@ __all__ = [
     "recipe_parser",
 ]
 
-_CHOSEN_BY_NAME: tuple[type[Any], ...] = (Distribution, Equation, Forcing, InitialCondition)
+_CHOSEN_BY_NAME: tuple[type[Any], ...] = (
+    Distribution,
+    Equation,
+    Forcing,
+    Inflow,
+    InitialCondition,
+    Obstacle,
+)
 """Kinds of which a recipe names a class; plain numbers and texts everywhere else."""
 
 jsonargparse.set_parsing_settings(subclasses_enabled=list(_CHOSEN_BY_NAME))

@@ -122,8 +122,8 @@ class Ladder:
 
     @property
     def prognostic_fields(self) -> tuple[str, ...]:
-        """Names of the fields from which the others follow."""
-        return tuple(f.name for f in self.manifest.fields if f.is_prognostic)
+        """Names of the fields that are stepped, from which the others follow."""
+        return tuple(f.name for f in self.manifest.fields if f.is_prognostic and not f.is_static)
 
     @property
     def time_step(self) -> float:
@@ -202,6 +202,14 @@ class Ladder:
         for name in names:
             if name not in self.fields:
                 raise ValueError(unknown_name(f"field of {self.name}", name, self.fields))
+
+    def check_channels(self, names: tuple[str, ...]) -> None:
+        """Raise `ValueError` for a name that is neither a field nor a parameter."""
+        known = (*self.fields, *self.parameters)
+        for name in names:
+            if name not in known:
+                kind = "field or parameter" if self.parameters else "field"
+                raise ValueError(unknown_name(f"{kind} of {self.name}", name, known))
 
     def verify(self) -> None:
         """Recompute every shard's checksum.

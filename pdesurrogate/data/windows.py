@@ -29,22 +29,27 @@ def load_frames(
         data: An opened dataset.
         split: `train`, `valid` or `test`.
         resolution: A rung.
-        fields: Field names. A static field is the same in every frame.
+        fields: Names of fields, or of parameters that differ from trajectory to trajectory. A
+            static field is the same in every frame, a parameter at every point as well.
         trajectories: Which trajectories; None for all.
         time: Which frames; None for all.
 
     Raises:
         ValueError: If the split, rung or a field does not exist.
     """
-    data.check_fields(tuple(fields))
+    data.check_channels(tuple(fields))
     grid, reader = data.grid(resolution), data.reader(split)
+    parameters = data.parameter_values(split)
     rows = range(len(reader))[trajectories or slice(None)]
     frames = range(data.num_frames)[time or slice(None)]
     out = np.empty((len(rows), len(frames), len(fields), *grid.num_points), np.float32)
     for i, row in enumerate(rows):
         for channel, name in enumerate(fields):
-            where = () if data.fields[name].is_static else (time or slice(None),)
-            out[i, :, channel] = reader.read(row, resolution, name, where)
+            if name in parameters:
+                out[i, :, channel] = parameters[name][row]
+            else:
+                where = () if data.fields[name].is_static else (time or slice(None),)
+                out[i, :, channel] = reader.read(row, resolution, name, where)
     reader.close()
     return torch.from_numpy(out)
 
@@ -60,7 +65,7 @@ class Windows(Dataset[Tensor]):
         data: An opened dataset.
         split: `train`, `valid` or `test`.
         resolution: A rung.
-        fields: Field names, the channels in order.
+        fields: Names of fields or parameters, the channels in order; see `load_frames`.
         history: Frames that are given.
         horizon: Frames that are to be predicted.
 
@@ -78,11 +83,12 @@ class Windows(Dataset[Tensor]):
         history: int,
         horizon: int,
     ) -> None:
-        data.check_fields(tuple(fields))
+        data.check_channels(tuple(fields))
         self._shape = data.grid(resolution).num_points
         self._reader = data.reader(split)
         self._resolution, self._fields = resolution, tuple(fields)
         self._static = frozenset(data.static_fields)
+        self._parameters = data.parameter_values(split)
         self._length = history + horizon
         self.per_trajectory = data.num_frames - self._length + 1
         if len(self._reader) == 0:
@@ -103,8 +109,11 @@ class Windows(Dataset[Tensor]):
         row, first = divmod(index % len(self), self.per_trajectory)
         out = np.empty((self._length, len(self._fields), *self._shape), np.float32)
         for channel, name in enumerate(self._fields):
-            where = () if name in self._static else (slice(first, first + self._length),)
-            out[:, channel] = self._reader.read(row, self._resolution, name, where)
+            if name in self._parameters:
+                out[:, channel] = self._parameters[name][row]
+            else:
+                where = () if name in self._static else (slice(first, first + self._length),)
+                out[:, channel] = self._reader.read(row, self._resolution, name, where)
         return torch.from_numpy(out)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Tensor]:

@@ -14,7 +14,7 @@ from pdesurrogate.evaluation.protocols import Native, Projected, TransferProtoco
 from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.grids import Grid
 from pdesurrogate.rollout import repeat, rollout
-from pdesurrogate.solvers import Solver
+from pdesurrogate.solvers import Equation, Solver
 from pdesurrogate.transfer import prolong, restrict
 
 __all__ = ["CoarseSolver", "Persistence", "TruncationFloor"]
@@ -89,15 +89,20 @@ class TruncationFloor:
 class CoarseSolver:
     """The equation itself, solved on the training grid from the restricted last given frame.
 
+    It knows what it is solving: each trajectory's own parameters, and the time.
+
     Args:
         fields: What it predicts, among the fields that the equation observes.
         prognostic_fields: What it starts from.
-        solver: The equation on the training grid.
+        equation: What is solved.
+        solver: Solves it on the training grid; used for trajectories that have no parameters of
+            their own.
         steps_per_frame: Solver steps between frames.
     """
 
     fields: tuple[str, ...]
     prognostic_fields: tuple[str, ...]
+    equation: Equation
     solver: Solver
     steps_per_frame: int
     is_forecast: bool = True
@@ -125,10 +130,22 @@ class CoarseSolver:
     ) -> Iterator[Float[Tensor, "batch channel y x"]]:
         """Solve, and observe at every frame."""
         coarse, fine = self.band_grid, frames.grid
+        solver = self._solver_of(frames)
         last = restrict(frames.select(self.prognostic_fields).given[:, -1], fine, coarse)
         start = dict(zip(self.prognostic_fields, last.unbind(1), strict=True))
-        step = repeat(self.solver.step, self.steps_per_frame)
-        for state in rollout(step, self.solver.initialise(start), frames.num_steps):
-            observed = self.solver.observe(state, coarse)
+        step = repeat(solver.step, self.steps_per_frame)
+        for state in rollout(step, solver.initialise(start, frames.time), frames.num_steps):
+            observed = solver.observe(state, coarse)
             frame = torch.stack([observed[name] for name in self.fields], dim=1)
             yield prolong(frame, coarse, fine)
+
+    def _solver_of(self, frames: Frames) -> Solver:
+        """The solver of a batch of trajectories."""
+        if not frames.variants:
+            return self.solver
+        return self.equation.discretise(
+            self.solver.grid,
+            self.solver.dt,
+            variants=frames.variants,
+            device=frames.given.device,
+        )

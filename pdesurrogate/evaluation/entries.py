@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from pdesurrogate.evaluation.protocols import Native, Setting, TransferProtocol
 from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.grids import Grid
 from pdesurrogate.rollout import rollout
+from pdesurrogate.solvers import Equation
 from pdesurrogate.surrogate import Surrogate
 
 __all__ = ["Entry", "Frames", "SurrogateEntry"]
@@ -25,14 +27,18 @@ class Frames:
     Args:
         given: The frames that every entry may start from.
         truth: The frames that follow.
-        fields: What the channels of both are.
+        fields: What the channels of both are: fields, and parameters as constant channels.
         grid: Where they are sampled.
+        variants: The equation that each trajectory follows; empty if all follow the dataset's own.
+        time: Time of the last given frame, counted from the simulation's beginning.
     """
 
     given: Float[Tensor, "batch history channel y x"]
     truth: Float[Tensor, "batch lead_time channel y x"]
     fields: tuple[str, ...]
     grid: Grid
+    variants: tuple[Equation, ...] = ()
+    time: float = 0.0
 
     @property
     def num_steps(self) -> int:
@@ -42,7 +48,9 @@ class Frames:
     def select(self, fields: tuple[str, ...]) -> Frames:
         """The same frames with these fields as channels."""
         channels = [self.fields.index(name) for name in fields]
-        return Frames(self.given[:, :, channels], self.truth[:, :, channels], fields, self.grid)
+        return replace(
+            self, given=self.given[:, :, channels], truth=self.truth[:, :, channels], fields=fields
+        )
 
 
 @runtime_checkable
@@ -116,7 +124,14 @@ class SurrogateEntry:
         """Roll out from the last `history` given frames."""
         info = self.surrogate.info
         setting = Setting(self.band_grid, frames.grid, info.fields, info.time_step)
-        step = protocol.carry(self.surrogate.step, setting)
-        start = frames.select(self.fields).given[:, -info.history :]
+        carried = protocol.carry(self.surrogate.step, setting)
+        start = frames.select((*self.fields, *info.condition_names)).given[:, -info.history :]
+        conditions = start[:, :, len(info.fields) :]
+
+        def step(window: Float[Tensor, "batch time channel y x"]) -> Tensor:
+            # Whatever a protocol does to a frame: a condition stays what it is.
+            predicted = carried(window)[:, :, : len(info.fields)]
+            return torch.cat([predicted, conditions], dim=2) if info.conditioning else predicted
+
         for window in rollout(step, start, frames.num_steps):
-            yield window[:, -1]
+            yield window[:, -1, : len(info.fields)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.devices import check_device
@@ -18,6 +21,7 @@ from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
+from pdesurrogate.transfer import restrict
 
 __all__ = ["Plan", "plan_evaluation"]
 
@@ -32,7 +36,8 @@ class Plan:
         native_everywhere: Whether `native` was asked for on finer grids, too.
         resolutions: Rungs, ascending.
         fields: What is scored.
-        loaded_fields: What is read: the scored fields and those that a solver starts from.
+        loaded_fields: What is read: the scored fields, those that a solver starts from, and what
+            surrogates are conditioned on.
         split: Which split of the dataset.
         trajectories: Indices in the split of the trajectories, the first ones.
         history: Frames given, the largest history of the surrogates.
@@ -79,6 +84,8 @@ def plan_evaluation(
     for info in infos:
         _check_dataset(info, data)
     rungs = _checked_resolutions(resolutions, infos, data)
+    trained = sorted({info.training_grid.resolution for info in infos}) or [rungs[0]]
+    _check_transfer([data.grid(n) for n in trained], [data.grid(n) for n in rungs])
     fields = _scored_fields(infos, data)
     history = max([info.history for info in infos], default=1)
     chosen = tuple(named(item) if isinstance(item, str) else item for item in protocols)
@@ -91,14 +98,17 @@ def plan_evaluation(
         SurrogateEntry(surrogate.to(device), label)
         for surrogate, label in zip(loaded, labels, strict=True)
     ]
-    starting = set(fields) | set(data.prognostic_fields)
+    told = {name for info in infos for name in info.condition_names}
+    loaded_fields = {*fields, *data.prognostic_fields, *told}
     return Plan(
-        entries=(*entries, *_baselines(entries, tuple(fields), rungs, data, device)),
+        entries=(*entries, *_baselines(tuple(fields), trained, data, device)),
         protocols=chosen if any(is_native) else (Native(), *chosen),
         native_everywhere=any(is_native),
         resolutions=rungs,
         fields=tuple(fields.values()),
-        loaded_fields=tuple(name for name in data.fields if name in starting),
+        loaded_fields=tuple(
+            name for name in (*data.fields, *data.parameters) if name in loaded_fields
+        ),
         split=split,
         trajectories=_trajectories(split, num_trajectories, data),
         history=history,
@@ -145,9 +155,23 @@ def _checked_resolutions(
     return tuple(sorted({*resolutions, *trained}))
 
 
+def _check_transfer(trained: Sequence[Grid], rungs: Sequence[Grid]) -> None:
+    """Refuse rungs that cannot be restricted to a training grid: cells must fill cells."""
+    for coarse, fine in itertools.product(trained, rungs):
+        try:
+            if fine.resolution > coarse.resolution:
+                restrict(torch.zeros(fine.num_points), fine, coarse)
+        except ValueError as error:
+            raise ValueError(
+                f"resolution {fine.resolution} does not go with the training grid of "
+                f"{coarse.resolution}: {error}"
+            ) from None
+
+
 def _scored_fields(infos: Sequence[SurrogateInfo], data: Ladder) -> dict[str, Field]:
-    """Every field that a surrogate predicts, in the dataset's order; all without surrogates."""
-    predicted = {name for info in infos for name in info.field_names} or set(data.fields)
+    """What a surrogate predicts, in the dataset's order; without surrogates all that changes."""
+    predicted = {name for info in infos for name in info.field_names}
+    predicted = predicted or set(data.fields) - set(data.static_fields)
     return {name: field for name, field in data.fields.items() if name in predicted}
 
 
@@ -202,14 +226,9 @@ def _told_apart(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
 
 
 def _baselines(
-    entries: Sequence[SurrogateEntry],
-    fields: tuple[str, ...],
-    resolutions: tuple[int, ...],
-    data: Ladder,
-    device: str,
+    fields: tuple[str, ...], trained: Sequence[int], data: Ladder, device: str
 ) -> list[Entry]:
     """Persistence, and a floor and a solver for every training grid."""
-    trained = sorted({entry.band_grid.resolution for entry in entries}) or [min(resolutions)]
     grids = [data.grid(resolution) for resolution in trained]
     solvers = [_coarse_solver(fields, grid, data, device) for grid in grids]
     return [
@@ -228,4 +247,4 @@ def _coarse_solver(fields: tuple[str, ...], grid: Grid, data: Ladder, device: st
     coarsening = data.reference_resolution / grid.resolution
     steps = max(1, math.ceil(reference_steps / coarsening))
     solver = data.equation.discretise(grid, data.time_step / steps, device=device)
-    return CoarseSolver(fields, data.prognostic_fields, solver, steps)
+    return CoarseSolver(fields, data.prognostic_fields, data.equation, solver, steps)

@@ -105,14 +105,16 @@ def _empty_root(plan: Plan, data: Ladder) -> xr.Dataset:
 
 
 def _attributes(plan: Plan, data: Ladder, device: str, commands: Sequence[str]) -> dict[str, Any]:
+    finest = data.grid(plan.resolutions[-1])
     return {
         "title": f"Resolution transfer on {data.name}",
         "dataset": data.name,
         "dataset_path": str(data.path),
-        "physics": f"{data.recipe.title}: {data.equation}",
+        "physics": _physics(data),
         "dataset_sha256": data.sha256,
         "split": plan.split,
         "resolutions": list(plan.resolutions),
+        "columns_per_row": finest.num_points[1] / finest.num_points[0],
         "history": plan.history,
         "num_steps": plan.num_steps,
         "time_units": "1",
@@ -120,3 +122,10 @@ def _attributes(plan: Plan, data: Ladder, device: str, commands: Sequence[str]) 
         "machine": machine(device),
         "commands": json.dumps(list(commands)),
     }
+
+
+def _physics(data: Ladder) -> str:
+    """The equation in words, and what differs from trajectory to trajectory."""
+    drawn = [f"{path} from {law}" for path, law in data.recipe.parameters.items()]
+    differing = f"; per trajectory {', '.join(drawn)}" if drawn else ""
+    return f"{data.recipe.title}: {data.equation}{differing}"

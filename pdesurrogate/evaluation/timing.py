@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import torch
 
@@ -27,7 +28,7 @@ def seconds_per_step(entry: Entry, protocol: TransferProtocol, frames: Frames) -
         frames: Any frames; only the first trajectory is used.
     """
     truth = frames.truth[:1, :1].expand(-1, TIMED_STEPS + 1, -1, -1, -1)
-    single = Frames(frames.given[:1], truth, frames.fields, frames.grid)
+    single = replace(frames, given=frames.given[:1], truth=truth, variants=frames.variants[:1])
     durations = []
     started = 0.0
     for _ in entry.predict(single, protocol):

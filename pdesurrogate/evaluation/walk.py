@@ -120,6 +120,8 @@ class Walk:
             frames[:, history:],
             self.plan.loaded_fields,
             self.data.grid(resolution),
+            variants=self.data.variants(self.plan.split, positions),
+            time=self.data.start_time + (history - 1) * self.data.time_step,
         )
 
     def _example_position(self, positions: slice) -> int | None:

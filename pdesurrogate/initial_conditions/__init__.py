@@ -1,7 +1,18 @@
 """Random initial states, defined as functions and observed on any grid."""
 
+from pdesurrogate.initial_conditions.combined import CombinedInitialCondition
+from pdesurrogate.initial_conditions.fourier_series import random_coefficients
 from pdesurrogate.initial_conditions.gaussian import GaussianRandomField, McWilliamsVorticity
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
 from pdesurrogate.initial_conditions.smoke_noise import SmokeNoise
+from pdesurrogate.initial_conditions.stream import DisturbedStream
 
-__all__ = ["GaussianRandomField", "InitialCondition", "McWilliamsVorticity", "SmokeNoise"]
+__all__ = [
+    "CombinedInitialCondition",
+    "DisturbedStream",
+    "GaussianRandomField",
+    "InitialCondition",
+    "McWilliamsVorticity",
+    "SmokeNoise",
+    "random_coefficients",
+]

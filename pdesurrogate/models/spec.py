@@ -34,7 +34,8 @@ class ModelSpec(ABC):
         """The network, freshly initialised.
 
         Args:
-            in_channels: Channels of the input, `history` frames of every field.
+            in_channels: Channels of the input: `history` frames of every field, then one for every
+                static field and parameter that the network is conditioned on.
             out_channels: Channels of the output, one frame of every field.
             grid: Says how fields continue beyond the edges (`grid.padding`). Its number of points
                 must not enter the network: the same weights serve every grid of the ladder.

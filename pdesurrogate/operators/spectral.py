@@ -60,15 +60,28 @@ class FourierBasis:
         """
         (ky, kx), (ny, nx) = self.max_wavenumber, shape
         rows, columns = min(ky, (ny - 1) // 2), min(kx, (nx - 1) // 2)
-        kept = coefficients[..., : columns + 1]
-        zeros = kept.new_zeros((*kept.shape[:-2], ny - 2 * rows - 1, columns + 1))
-        negative = kept[..., 2 * ky + 1 - rows :, :]
-        padded = torch.cat([kept[..., : rows + 1, :], zeros, negative], dim=-2)
-        in_x = torch.fft.ifft(padded, dim=-2, norm="forward")
-        return torch.fft.irfft(in_x, n=nx, dim=-1, norm="forward")
+        kept = coefficients[..., : columns + 1].mT
+        zeros = kept.new_zeros((*kept.shape[:-1], ny - 2 * rows - 1))
+        negative = kept[..., 2 * ky + 1 - rows :]
+        padded = torch.cat([kept[..., : rows + 1], zeros, negative], dim=-1)
+        in_x = torch.fft.ifft(padded, dim=-1, norm="forward").mT
+        # Padded by hand: `irfft` would pad along the strided axis, which is slower.
+        whole = in_x.new_zeros((*in_x.shape[:-1], nx // 2 + 1))
+        whole[..., : columns + 1] = in_x
+        return torch.fft.irfft(whole, n=nx, dim=-1, norm="forward")
 
     def analyse(self, u: Float[Tensor, "*lead y x"]) -> Complex[Tensor, "*lead ky kx"]:
         """The coefficients of a sampled field; modes above the basis are left out.
+
+        Raises:
+            ValueError: If the grid cannot hold the basis below its Nyquist mode.
+        """
+        return self.sums(u) / (u.shape[-2] * u.shape[-1])
+
+    def sums(self, u: Float[Tensor, "*lead y x"]) -> Complex[Tensor, "*lead ky kx"]:
+        r"""$\sum_{x, y} u\, e^{-i k \cdot x}$: the coefficients times the number of points.
+
+        For a solver that scales them anyway: transforms are faster without a factor.
 
         Raises:
             ValueError: If the grid cannot hold the basis below its Nyquist mode.
@@ -78,9 +91,9 @@ class FourierBasis:
             raise ValueError(
                 f"a grid of {ny} x {nx} points cannot hold wavenumbers up to {self.max_wavenumber}"
             )
-        in_x = torch.fft.rfft(u, dim=-1, norm="forward")[..., : kx + 1]
-        full = torch.fft.fft(in_x, dim=-2, norm="forward")
-        return torch.cat([full[..., : ky + 1, :], full[..., ny - ky :, :]], dim=-2)
+        in_x = torch.fft.rfft(u, dim=-1)[..., : kx + 1]
+        full = torch.fft.fft(in_x, dim=-2).mT
+        return torch.cat([full[..., : ky + 1], full[..., ny - ky :]], dim=-1).mT
 
 
 def wavenumbers(grid: PeriodicBox) -> tuple[Float[Tensor, "y 1"], Float[Tensor, "1 kx"]]:

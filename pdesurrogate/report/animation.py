@@ -40,6 +40,7 @@ class Animation:
     width: int
     height: int
     resolution: int
+    size: str
     trajectory: int
     num_frames: int
     ends: tuple[str, str]
@@ -65,13 +66,14 @@ def animate(
         moving=_webp(canvases),
         still=_webp(canvases[num_steps // 2 : num_steps // 2 + 1]),
         alt=(
-            f"{num_steps} frames of the {study.field_label(field)} at {resolution} × "
-            f"{resolution}, lead time {significant(study.lead_times[0])} to "
+            f"{num_steps} frames of the {study.field_label(field)} at {study.size(resolution)}, "
+            f"lead time {significant(study.lead_times[0])} to "
             f"{significant(study.lead_times[-1])}: {names}."
         ),
         width=width,
         height=height,
         resolution=resolution,
+        size=study.size(resolution),
         trajectory=examples[0].trajectory,
         num_frames=num_steps,
         ends=scale.ends,
@@ -113,9 +115,8 @@ def _canvas(
     field: str,
     step: int,
 ) -> Image.Image:
-    tiles: list[tuple[str, Float[np.ndarray, "y x"] | None]] = [
-        ("Truth", example.truth(step, field))
-    ]
+    truth = example.truth(step, field)
+    tiles: list[tuple[str, Float[np.ndarray, "y x"] | None]] = [("Truth", truth)]
     tiles += [
         (series.name, source.prediction(run, series.protocol, step, field))
         for series, (source, run) in shown.items()
@@ -123,11 +124,12 @@ def _canvas(
     columns = 2 if len(tiles) in (2, 4) else 3
     rows = -(-len(tiles) // columns)
     width = columns * (_SIDE + _GAP) - _GAP
-    canvas = Image.new("RGB", (width, rows * (_TITLE + _SIDE + _GAP) + _FOOTER), "white")
+    row_height = _TITLE + round(_SIDE * truth.shape[0] / max(truth.shape)) + _GAP
+    canvas = Image.new("RGB", (width, rows * row_height + _FOOTER), "white")
     draw = ImageDraw.Draw(canvas)
     for index, (title, frame) in enumerate(tiles):
         left = index % columns * (_SIDE + _GAP)
-        top = index // columns * (_TITLE + _SIDE + _GAP)
+        top = index // columns * row_height
         draw.text((left, top + 3), _fitting(title), fill=_INK, font=_font(15))
         if frame is not None:
             picture = scale.image(frame).convert("RGB")

@@ -165,10 +165,10 @@ def _lead_time_panel(
         for series, (mean, _, _) in curves.items()
     ]
     alt = (
-        f"Line plot of the total error over lead time at {resolution} × {resolution}, from the "
+        f"Line plot of the total error over lead time at {study.size(resolution)}, from the "
         f"first to the last step: {_described(items)}."
     )
-    return Panel(source, f"{resolution} × {resolution}", alt)
+    return Panel(source, study.size(resolution), alt)
 
 
 def _resolution_curves(
@@ -269,10 +269,10 @@ def _spectrum_panel(
         axes.set_ylabel("power per shell")
         source = figure_uri(figure)
     alt = (
-        f"Power spectrum of the {study.field_label(field)} at {resolution} × {resolution}, truth "
+        f"Power spectrum of the {study.field_label(field)} at {study.size(resolution)}, truth "
         f"against predictions. Power over the true power in the finest shell: {_described(excess)}."
     )
-    return Panel(source, f"{resolution} × {resolution}", alt)
+    return Panel(source, study.size(resolution), alt)
 
 
 def _mark_nyquist(

@@ -64,7 +64,7 @@ def _where(study: Study, resolution: int) -> str:
     trained = {m.training_resolution for m in study.models if m.training_resolution}
     if len(trained) == 1:
         return f"At {resolution / trained.pop():g} times the training grid"
-    return f"At {resolution} × {resolution}"
+    return f"At {study.size(resolution)}"
 
 
 def _native_ratios(study: Study, resolution: int, field: str, step: int) -> dict[Series, Estimate]:
@@ -142,10 +142,10 @@ def _headline_of_one_grid(study: Study, field: str) -> str:
     resolution = study.resolutions[-1]
     ranked = _ranked(study, resolution, field, FIRST)
     if not ranked:
-        return f"No model was evaluated at {resolution} × {resolution}."
+        return f"No model was evaluated at {study.size(resolution)}."
     series, errors = ranked[0]
     return (
-        f"At {resolution} × {resolution}, {series.name} errs by {significant(errors.mean())} "
+        f"At {study.size(resolution)}, {series.name} errs by {significant(errors.mean())} "
         f"after one step."
     )
 
@@ -155,7 +155,7 @@ def _native_finding(study: Study, resolution: int, field: str) -> Finding | None
     if not first:
         return None
     text = (
-        f"On {resolution} × {resolution} points the same weights err after one step, in the band "
+        f"On {study.size(resolution)} points the same weights err after one step, in the band "
         f"of their training grid and relative to it: {_listing(first)}."
     )
     for moment in moments(study, field)[1:]:
@@ -227,7 +227,7 @@ def _best_finding(study: Study, resolution: int, field: str) -> Finding | None:
     ]
     if not sentences:
         return None
-    return Finding(f"Best at {resolution} × {resolution}", " ".join(sentences))
+    return Finding(f"Best at {study.size(resolution)}", " ".join(sentences))
 
 
 def _best_sentence(study: Study, resolution: int, field: str, moment: Moment) -> str:
@@ -298,7 +298,7 @@ def _blow_up_finding(study: Study) -> Finding:
         blown = study.blow_ups(series, resolution)[..., LAST] == 1
         rollouts += blown.size
         if blown.any():
-            where = f"{resolution} × {resolution}"
+            where = study.size(resolution)
             broken.append(f"{series.name} at {where} ({blown.sum()} of {blown.size})")
     if not broken:
         return Finding("Stability", f"None of the {rollouts} rollouts blew up.")

@@ -100,6 +100,11 @@ class Study:
         """Evaluation grids, coarsest first."""
         return tuple(sorted(int(n) for n in self.table["resolution"].values))
 
+    def size(self, resolution: int) -> str:
+        """Points along y and x of a grid, as headings say them."""
+        columns = resolution * float(self.table.attrs.get("columns_per_row", 1.0))
+        return f"{resolution} × {round(columns)}"
+
     @property
     def protocols(self) -> tuple[str, ...]:
         """Transfer protocols, in the file's order."""

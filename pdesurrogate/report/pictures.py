@@ -82,6 +82,7 @@ class Gallery:
     """One row of pictures that share their scales."""
 
     resolution: int
+    size: str
     when: str
     trajectory: int
     tiles: tuple[Tile, ...]
@@ -114,17 +115,25 @@ def gallery(
     when = f"after {moment.after}"
     label = study.field_label(field)
     true_alt = (
-        f"True {label} at {resolution} × {resolution} {when}, from "
+        f"True {label} at {study.size(resolution)} {when}, from "
         f"{significant(float(truth.min()))} to {significant(float(truth.max()))}."
     )
     fineness = FINE if len(frames) < _MANY else COARSE
     tiles = [Tile("Truth", "", png_uri(values.image(truth, fineness)), true_alt)]
-    where = f"at {resolution} × {resolution} {when}"
+    where = f"at {study.size(resolution)} {when}"
     for series, frame in frames.items():
         difference = frame - truth
         pictures = values.image(frame, fineness), differences.image(difference, fineness)
         tiles.append(_tile(series, difference, truth, pictures, where))
-    return Gallery(resolution, when, examples[0].trajectory, tuple(tiles), values, differences)
+    return Gallery(
+        resolution,
+        study.size(resolution),
+        when,
+        examples[0].trajectory,
+        tuple(tiles),
+        values,
+        differences,
+    )
 
 
 def shown_series(study: Study, resolution: int, field: str, step: int) -> Iterator[Series]:

@@ -19,7 +19,7 @@ def summary(study: Study) -> list[tuple[str, str]]:
     if "physics" in attrs:
         rows.append(("Physics", str(attrs["physics"])))
     rows += [
-        ("Grids", list_in_words([f"{n} × {n}" for n in study.resolutions])),
+        ("Grids", list_in_words([study.size(n) for n in study.resolutions])),
         ("Trained on", _trained_on(study)),
         ("Task", _task(study)),
         (
@@ -37,7 +37,7 @@ def summary(study: Study) -> list[tuple[str, str]]:
 
 def _trained_on(study: Study) -> str:
     grids = sorted({m.training_resolution for m in study.models if m.training_resolution})
-    return list_in_words([f"{n} × {n}" for n in grids]) or "no grid"
+    return list_in_words([study.size(n) for n in grids]) or "no grid"
 
 
 def _task(study: Study) -> str:

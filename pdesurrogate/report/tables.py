@@ -126,7 +126,7 @@ def cost_table(study: Study) -> Table:
 
 
 def _grid_heading(study: Study, resolution: int) -> str:
-    size = f"{resolution} × {resolution}"
+    size = study.size(resolution)
     trained = sorted({m.training_resolution for m in study.models if m.training_resolution})
     if len(trained) != 1:
         return size

@@ -1,27 +1,50 @@
 """Equations and the solvers that step them. A recipe names an equation that stands here."""
 
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
+from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
 from pdesurrogate.solvers.equation import Equation, Solver
-from pdesurrogate.solvers.forcing import DiagonalForcing, Forcing, KolmogorovForcing
-from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes, PeriodicNavierStokesSolver
+from pdesurrogate.solvers.forcing import (
+    DiagonalForcing,
+    Forcing,
+    KolmogorovForcing,
+    UnsteadyForcing,
+)
+from pdesurrogate.solvers.inflow import Inflow, ParabolicInflow, UniformInflow
+from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes
+from pdesurrogate.solvers.navier_stokes_solver import FlowState, PeriodicNavierStokesSolver
+from pdesurrogate.solvers.obstacles import Cylinder, Obstacle, RandomCylinders, Square
 from pdesurrogate.solvers.semi_lagrangian_smoke import (
     SemiLagrangianSmoke,
     SemiLagrangianSmokeSolver,
 )
+from pdesurrogate.solvers.stochastic_forcing import StochasticForcing
 from pdesurrogate.solvers.time_stepping import SemilinearEquation, etdrk4
 
 __all__ = [
     "BuoyantSmoke",
     "BuoyantSmokeSolver",
+    "ChannelFlow",
+    "ChannelFlowSolver",
+    "ChannelState",
+    "Cylinder",
     "DiagonalForcing",
     "Equation",
+    "FlowState",
     "Forcing",
+    "Inflow",
     "KolmogorovForcing",
+    "Obstacle",
+    "ParabolicInflow",
     "PeriodicNavierStokes",
     "PeriodicNavierStokesSolver",
+    "RandomCylinders",
     "SemiLagrangianSmoke",
     "SemiLagrangianSmokeSolver",
     "SemilinearEquation",
     "Solver",
+    "Square",
+    "StochasticForcing",
+    "UniformInflow",
+    "UnsteadyForcing",
     "etdrk4",
 ]

@@ -12,21 +12,45 @@ from torch import Tensor
 
 from pdesurrogate.grids import Grid
 
-__all__ = ["DiagonalForcing", "Forcing", "KolmogorovForcing"]
+__all__ = ["DiagonalForcing", "Forcing", "KolmogorovForcing", "UnsteadyForcing"]
 
 
 @dataclass(frozen=True)
 class Forcing(ABC):
     """A steady force as a function of position."""
 
-    @property
     @abstractmethod
-    def max_wavenumber(self) -> int:
-        """The highest wavenumber (whole waves per domain, in either direction) that it holds."""
+    def highest_wavenumbers(self, domain_extent: tuple[float, float]) -> tuple[int, int]:
+        """The highest wavenumbers along y and x that it holds, whole waves per domain."""
 
     @abstractmethod
     def vorticity_source(self, grid: Grid) -> Float[Tensor, "y x"]:
         r"""$\partial_x f_y - \partial_y f_x$ at the grid's points, float64."""
+
+
+@dataclass(frozen=True)
+class UnsteadyForcing(Forcing):
+    r"""A force that changes in time: patterns in space with weights in time.
+
+    $$ g(x, y, t) = \sum_j w_j(t)\, G_j(x, y) $$
+
+    Only few patterns have a weight at any time, and neighbouring times share them.
+    """
+
+    @abstractmethod
+    def weights(self, time: float) -> dict[int, float]:
+        """$w_j$ by `j`, for the patterns that count at `time`."""
+
+    @abstractmethod
+    def pattern(self, index: int, grid: Grid) -> Float[Tensor, "y x"]:
+        """$G_j$ at the grid's points, float64."""
+
+    def vorticity_source(self, grid: Grid, time: float = 0.0) -> Float[Tensor, "y x"]:
+        """$g$ at the grid's points at `time`, float64."""
+        source = torch.zeros(grid.num_points, dtype=torch.float64)
+        for index, weight in self.weights(time).items():
+            source += weight * self.pattern(index, grid)
+        return source
 
 
 @dataclass(frozen=True)
@@ -49,10 +73,9 @@ class KolmogorovForcing(Forcing):
         if self.wavenumber < 1:
             raise ValueError(f"the forcing's wavenumber must be at least 1, got {self.wavenumber}")
 
-    @property
-    def max_wavenumber(self) -> int:
-        """`n`."""
-        return self.wavenumber
+    def highest_wavenumbers(self, domain_extent: tuple[float, float]) -> tuple[int, int]:
+        """`n` along y, none along x."""
+        return (self.wavenumber, 0)
 
     def vorticity_source(self, grid: Grid) -> Float[Tensor, "y x"]:
         r"""$-A k \cos(k y)$ with $k = 2\pi n / L_y$."""
@@ -77,10 +100,9 @@ class DiagonalForcing(Forcing):
     def __post_init__(self) -> None:
         _require_finite(self.amplitude)
 
-    @property
-    def max_wavenumber(self) -> int:
+    def highest_wavenumbers(self, domain_extent: tuple[float, float]) -> tuple[int, int]:
         """One wave along each axis."""
-        return 1
+        return (1, 1)
 
     def vorticity_source(self, grid: Grid) -> Float[Tensor, "y x"]:
         """The source at the grid's points."""

@@ -11,54 +11,61 @@ from torch import Tensor
 
 __all__ = ["SemilinearEquation", "etdrk4"]
 
+_CHUNK = 1 << 15
+"""Values of `L dt` that are worked on at a time; each takes some kilobytes on the way."""
+
 
 @runtime_checkable
 class SemilinearEquation(Protocol):
-    r"""$\dot u = L u + N(u)$ with `L` diagonal in the basis in which `u` is stored."""
+    r"""$\dot u = L u + N(u, t)$ with `L` diagonal in the basis in which `u` is stored."""
 
     @property
     def linear(self) -> Tensor:
-        """The diagonal of `L`, real, float64, of the state's trailing shape."""
+        """The diagonal of `L`, real, float64, of the state's trailing shape; a leading dimension
+        may hold one diagonal per trajectory of the batch."""
         ...
 
-    def nonlinear(self, state: Tensor) -> Tensor:
-        """`N(u)`, forcing included."""
+    def nonlinear(self, state: Tensor, time: Tensor) -> Tensor:
+        """`N(u, t)`, forcing included."""
         ...
 
 
-def etdrk4(equation: SemilinearEquation, dt: float) -> Callable[[Tensor], Tensor]:
+def etdrk4(
+    equation: SemilinearEquation, dt: float, dtype: torch.dtype
+) -> Callable[[Tensor, Tensor], Tensor]:
     r"""One step of the fourth-order exponential Runge–Kutta scheme of Cox and Matthews.
 
     The linear part is integrated exactly, so that its stiffness sets no limit on `dt`; the
     coefficients $\varphi(L\,dt)$ are mean values over a circle in the complex plane, which avoids
-    the cancellation near $L\,dt = 0$.
+    the cancellation near $L\,dt = 0$. `N` is evaluated at $t$, twice at $t + dt/2$ and at
+    $t + dt$.
 
     Args:
         equation: The equation in semilinear form.
         dt: Time step, in the equation's unit of time.
+        dtype: Of the state; a complex state wants complex weights, promoted once and not at every
+            product.
 
     Returns:
-        A function from the state to the state `dt` later, differentiable by autograd.
+        A function from the state and its time to the state `dt` later, differentiable by autograd.
 
     References:
         Cox & Matthews (2002), *J. Comput. Phys.* 176, eqs. 26–29.
         Kassam & Trefethen (2005), *SIAM J. Sci. Comput.* 26, §2 (the contour integral).
     """
-    coefficients = [c.to(equation.linear.device) for c in _etdrk4_coefficients(equation.linear, dt)]
-    cache: dict[torch.dtype, list[Tensor]] = {}
+    decay, half_decay, half, f1, f2, f3 = (
+        weight.to(equation.linear.device, dtype) for weight in _etdrk4_weights(equation.linear, dt)
+    )
 
-    def step(u: Tensor) -> Tensor:
-        # A real coefficient would be promoted to complex at every product: promote it once.
-        if u.dtype not in cache:
-            cache[u.dtype] = [c.to(u.dtype) for c in coefficients]
-        decay, half_decay, half, f1, f2, f3 = cache[u.dtype]
-        n_u = equation.nonlinear(u)
+    def step(u: Tensor, time: Tensor) -> Tensor:
+        middle, end = time + dt / 2, time + dt
+        n_u = equation.nonlinear(u, time)
         half_u = half_decay * u
         a = torch.addcmul(half_u, half, n_u)
-        n_a = equation.nonlinear(a)
-        n_b = equation.nonlinear(torch.addcmul(half_u, half, n_a))
-        c = torch.addcmul(half_decay * a, half, torch.sub(2 * n_b, n_u))
-        n_c = equation.nonlinear(c)
+        n_a = equation.nonlinear(a, middle)
+        n_b = equation.nonlinear(torch.addcmul(half_u, half, n_a), middle)
+        c = torch.addcmul(half_decay * a, half, torch.sub(n_u, n_b, alpha=2), value=-1)
+        n_c = equation.nonlinear(c, end)
         out = torch.addcmul(decay * u, f1, n_u)
         out = torch.addcmul(out, f2, n_a + n_b)
         return torch.addcmul(out, f3, n_c)
@@ -66,20 +73,32 @@ def etdrk4(equation: SemilinearEquation, dt: float) -> Callable[[Tensor], Tensor
     return step
 
 
-def _etdrk4_coefficients(linear: Tensor, dt: float, num_points: int = 32) -> tuple[Tensor, ...]:
-    """`exp(L dt)`, `exp(L dt / 2)` and the four weights of the stages, float64."""
+def _etdrk4_weights(linear: Tensor, dt: float) -> list[Tensor]:
+    """`exp(L dt)`, `exp(L dt / 2)` and the four weights of the stages, float64.
+
+    They lie in memory as `linear` does.
+    """
+    values = linear.cpu().double()
+    chunks = [_weights_of(chunk * dt, dt) for chunk in values.flatten().split(_CHUNK)]
+    return [
+        torch.empty_like(values).copy_(torch.cat(weight).reshape(values.shape))
+        for weight in zip(*chunks, strict=True)
+    ]
+
+
+def _weights_of(z: Tensor, dt: float, num_points: int = 32) -> tuple[Tensor, ...]:
     angles = 2 * math.pi * (torch.arange(num_points, dtype=torch.float64) + 0.5) / num_points
-    z = (linear.cpu().double() * dt)[..., None] + torch.exp(1j * angles)
-    exp_z = torch.exp(z)
+    circle = z[..., None] + torch.exp(1j * angles)
+    exp_circle = torch.exp(circle)
 
     def mean(values: Tensor) -> Tensor:
         return dt * values.mean(dim=-1).real
 
     return (
-        torch.exp(linear.cpu().double() * dt),
-        torch.exp(linear.cpu().double() * dt / 2),
-        mean((torch.exp(z / 2) - 1) / z),
-        mean((-4 - z + exp_z * (4 - 3 * z + z**2)) / z**3),
-        2 * mean((2 + z + exp_z * (z - 2)) / z**3),
-        mean((-4 - 3 * z - z**2 + exp_z * (4 - z)) / z**3),
+        torch.exp(z),
+        torch.exp(z / 2),
+        mean((torch.exp(circle / 2) - 1) / circle),
+        mean((-4 - circle + exp_circle * (4 - 3 * circle + circle**2)) / circle**3),
+        2 * mean((2 + circle + exp_circle * (circle - 2)) / circle**3),
+        mean((-4 - 3 * circle - circle**2 + exp_circle * (4 - circle)) / circle**3),
     )

@@ -35,10 +35,18 @@ class FramesInMemory:
     Args:
         frames: All frames of a split.
         length: Frames per window.
+        conditions: What is the same in every frame of a trajectory, held once; in the windows it
+            follows the fields as further channels.
     """
 
-    def __init__(self, frames: Float[Tensor, "trajectory time channel y x"], length: int) -> None:
+    def __init__(
+        self,
+        frames: Float[Tensor, "trajectory time field y x"],
+        length: int,
+        conditions: Float[Tensor, "trajectory condition y x"] | None = None,
+    ) -> None:
         self.frames = frames
+        self.conditions = conditions
         self.starts = frames.shape[1] - length + 1
         self.offsets = torch.arange(length)
 
@@ -50,7 +58,11 @@ class FramesInMemory:
         for numbers in batches:
             trajectories = (numbers // self.starts)[:, None]
             times = (numbers % self.starts)[:, None] + self.offsets
-            yield self.frames[trajectories, times]
+            windows = self.frames[trajectories, times]
+            if self.conditions is not None:
+                constant = self.conditions[trajectories].expand(-1, len(self.offsets), -1, -1, -1)
+                windows = torch.cat([windows, constant], dim=2)
+            yield windows
 
 
 class WindowsOnDisk:

@@ -33,6 +33,9 @@ class TrainingConfig:
         predicts_change: Whether the network predicts the change of the last frame or the next
             frame itself.
         fields: Names of the predicted fields in channel order; None for the prognostic ones.
+        conditioning: Names of parameters that differ from trajectory to trajectory, and of static
+            fields, that the network is told as further input channels; None for all that the
+            dataset has but random seeds, an empty list for none.
         validation_steps: Frames of the validation rollouts, whose mean error chooses the best
             epoch.
         validation_windows: Greatest number of validation rollouts.
@@ -57,6 +60,7 @@ class TrainingConfig:
     unroll: int = 1
     predicts_change: bool = True
     fields: tuple[str, ...] | None = None
+    conditioning: tuple[str, ...] | None = None
     validation_steps: int = 8
     validation_windows: int = 64
     seed: int = 0
@@ -91,6 +95,12 @@ class TrainingConfig:
             object.__setattr__(self, "fields", tuple(self.fields))
             if not self.fields or len(set(self.fields)) < len(self.fields):
                 raise ValueError(f"fields must name each field once, got {list(self.fields)}")
+        if self.conditioning is not None:
+            object.__setattr__(self, "conditioning", tuple(self.conditioning))
+            if len(set(self.conditioning)) < len(self.conditioning):
+                raise ValueError(
+                    f"conditioning must name each quantity once, got {list(self.conditioning)}"
+                )
         self._require("device", _is_device, "cpu, cuda or cuda:N")
 
     def _require(self, name: str, accepts: Callable[..., bool], range_: str) -> None:

@@ -22,7 +22,8 @@ class Objective(Protocol):
     """How far the predictions from the given frames of a batch are from the frames that follow.
 
     An objective is called with a step, windows of `history + horizon` frames, and each field's
-    scale; it returns the mean loss of the batch.
+    scale; it returns the mean loss of the batch. Channels beyond the fields are conditions, which
+    nobody predicts.
     """
 
     @property
@@ -33,7 +34,7 @@ class Objective(Protocol):
         self,
         step: Step,
         windows: Float[Tensor, "batch time channel y x"],
-        scale: Float[Tensor, "channel 1 1"],
+        scale: Float[Tensor, "field 1 1"],
     ) -> Float[Tensor, ""]:
         """Mean loss over the batch, in units of `scale` squared."""
 
@@ -41,14 +42,15 @@ class Objective(Protocol):
 def frame_loss(
     prediction: Float[Tensor, "*lead channel y x"],
     truth: Float[Tensor, "*lead channel y x"],
-    scale: Float[Tensor, "channel 1 1"],
+    scale: Float[Tensor, "field 1 1"],
 ) -> Float[Tensor, ""]:
     r"""Mean square error in units of each field's `scale`: the mean of $((p - y) / s)^2$.
 
     With the standard deviation of the frame-to-frame change as scale, predicting no change at all
-    costs 1 for every field, whatever its unit.
+    costs 1 for every field, whatever its unit. Channels beyond those of `scale` do not count.
     """
-    return ((prediction - truth) / scale).square().mean()
+    fields = slice(len(scale))
+    return ((prediction - truth)[..., fields, :, :] / scale).square().mean()
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class OneStep:
         self,
         step: Step,
         windows: Float[Tensor, "batch time channel y x"],
-        scale: Float[Tensor, "channel 1 1"],
+        scale: Float[Tensor, "field 1 1"],
     ) -> Float[Tensor, ""]:
         """Mean square error of one step from the given frames."""
         return frame_loss(step(windows[:, :-1])[:, -1], windows[:, -1], scale)
@@ -93,7 +95,7 @@ class Unrolled:
         self,
         step: Step,
         windows: Float[Tensor, "batch time channel y x"],
-        scale: Float[Tensor, "channel 1 1"],
+        scale: Float[Tensor, "field 1 1"],
     ) -> Float[Tensor, ""]:
         """Mean square error over the frames of the rollout."""
         given, following = windows[:, : -self.num_steps], windows[:, -self.num_steps :]

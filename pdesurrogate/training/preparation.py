@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
 
 from pdesurrogate import models
-from pdesurrogate.data import Ladder, Windows, field_statistics, load_frames
+from pdesurrogate.data import (
+    Ladder,
+    RandomSeed,
+    Windows,
+    condition_statistics,
+    field_statistics,
+    load_frames,
+)
 from pdesurrogate.devices import check_device
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
@@ -21,6 +28,7 @@ from pdesurrogate.training.validation import RolloutValidation, spread_windows
 __all__ = [
     "IN_MEMORY_BYTES",
     "check_fit",
+    "completed",
     "dataset_identity",
     "rollout_validation",
     "run_settings",
@@ -32,13 +40,35 @@ IN_MEMORY_BYTES = 2**30
 """A training split smaller than this is read once and kept."""
 
 
+def completed(config: TrainingConfig, spec: ModelSpec, data: Ladder) -> TrainingConfig:
+    """The user's choices with what they leave to the model and the data filled in."""
+    conditioning = config.conditioning
+    if conditioning is None:
+        conditioning = (*_telling_parameters(data), *data.static_fields)
+    return replace(
+        config,
+        fields=config.fields or data.prognostic_fields,
+        conditioning=conditioning,
+        learning_rate=config.learning_rate or spec.learning_rate,
+    )
+
+
+def _telling_parameters(data: Ladder) -> tuple[str, ...]:
+    """Parameters whose value says something: a random seed is but a name."""
+    return tuple(
+        name
+        for name, path in data.manifest.parameters.items()
+        if not isinstance(data.recipe.parameters[path], RandomSeed)
+    )
+
+
 def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: int) -> None:
     """Refuse a training that the data or the machine do not allow.
 
     Args:
         data: The dataset.
         resolution: The rung to train on.
-        config: The user's choices, fields named.
+        config: The user's choices, completed.
         horizon: Frames that the objective needs after the given ones.
 
     Raises:
@@ -46,6 +76,11 @@ def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: in
     """
     data.grid(resolution)
     data.check_fields(config.fields or ())
+    for name in config.fields or ():
+        if name in data.static_fields:
+            raise ValueError(
+                f"fields must not name {name!r}, which never changes: name it in conditioning"
+            )
     for split, following, option in (
         ("train", horizon, "unroll"),
         ("valid", config.validation_steps, "validation_steps"),
@@ -96,8 +131,6 @@ def untrained_surrogate(
     """
     names = config.fields or ()
     grid = data.grid(resolution)
-    in_channels = config.history * len(names)
-    module = spec.build(in_channels, len(names), grid)
     info = SurrogateInfo(
         name=name,
         model=type(spec).__name__,
@@ -110,12 +143,19 @@ def untrained_surrogate(
         grid=grid.to_dict(),
         dataset=data.name,
         dataset_sha256=data.sha256,
-        parameters=count_parameters(module),
-        flops=count_flops(module, in_channels, grid),
+        parameters=0,
+        flops=0,
         training_seconds=0.0,
         epochs=0,
         seed=config.seed,
         settings=_fingerprint(spec, config),
+        conditioning=condition_statistics(data, resolution, config.conditioning or ()),
+    )
+    module = spec.build(info.in_channels, len(names), grid)
+    info = replace(
+        info,
+        parameters=count_parameters(module),
+        flops=count_flops(module, info.in_channels, grid),
     )
     return Surrogate(module.to(config.device), info)
 
@@ -125,6 +165,8 @@ def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:
     said = {**asdict(config), "model": type(spec).__name__, "options": asdict(spec)}
     for free in ("seed", "device", "checkpoint_seconds"):
         del said[free]
+    if not config.conditioning:  # as before there was any, so that runs of then are recognised
+        del said["conditioning"]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -132,20 +174,31 @@ def window_source(
     data: Ladder, resolution: int, config: TrainingConfig, horizon: int
 ) -> WindowSource:
     """The training windows: in memory if the split fits there, else on disk."""
-    names, device = config.fields or (), torch.device(config.device)
-    frames = data.num_trajectories("train") * data.num_frames
+    names, told, device = config.fields or (), config.conditioning, torch.device(config.device)
+    trajectories, length = data.num_trajectories("train"), config.history + horizon
     ny, nx = data.grid(resolution).num_points
-    if 4 * frames * len(names) * ny * nx < IN_MEMORY_BYTES:
-        held = load_frames(data, "train", resolution, names).to(device)
-        return FramesInMemory(held, config.history + horizon)
-    windows = Windows(data, "train", resolution, names, config.history, horizon)
+    held = trajectories * (data.num_frames * len(names) + len(told or ()))
+    if 4 * held * ny * nx < IN_MEMORY_BYTES:
+        frames = load_frames(data, "train", resolution, names).to(device)
+        if not told:
+            return FramesInMemory(frames, length)
+        conditions = load_frames(data, "train", resolution, told, time=slice(0, 1))
+        return FramesInMemory(frames, length, conditions[:, 0].to(device))
+    windows = Windows(data, "train", resolution, _channels(config), config.history, horizon)
     return WindowsOnDisk(windows, device)
+
+
+def _channels(config: TrainingConfig) -> tuple[str, ...]:
+    """Channels of a window: the fields, then the conditions."""
+    return (*(config.fields or ()), *(config.conditioning or ()))
 
 
 def rollout_validation(data: Ladder, resolution: int, config: TrainingConfig) -> RolloutValidation:
     """Rollouts of the validation split that do not overlap, held in memory."""
-    names, device = config.fields or (), torch.device(config.device)
-    windows = Windows(data, "valid", resolution, names, config.history, config.validation_steps)
+    device = torch.device(config.device)
+    windows = Windows(
+        data, "valid", resolution, _channels(config), config.history, config.validation_steps
+    )
     numbers = spread_windows(
         data.num_trajectories("valid"),
         data.num_frames,

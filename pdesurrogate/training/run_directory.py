@@ -25,6 +25,9 @@ CONTENTS = (SETTINGS, METRICS, "model.safetensors", "surrogate.json", "checkpoin
 FREE = ("data", "device", "checkpoint_seconds")
 """Settings that may differ when a run is resumed: they do not say what is computed."""
 
+UNSAID: Mapping[str, Any] = {"conditioning": []}
+"""What a run had that was made before there was such a setting."""
+
 
 class RunDirectory:
     """A run's files.
@@ -124,8 +127,8 @@ class RunDirectory:
             found = None
         if not isinstance(found, dict):
             raise ValueError(f"{path} is damaged: it is not a run's configuration")
-        found = _flattened(found)
-        wanted = _flattened(settings)
+        found = _flattened({**UNSAID, **found})
+        wanted = _flattened({**UNSAID, **settings})
         for key in sorted(found.keys() | wanted.keys()):
             if key not in FREE and found.get(key) != wanted.get(key):
                 raise ValueError(

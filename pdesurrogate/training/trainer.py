@@ -33,6 +33,7 @@ from pdesurrogate.training.interruption import Interruption
 from pdesurrogate.training.objectives import Objective, OneStep, Unrolled
 from pdesurrogate.training.preparation import (
     check_fit,
+    completed,
     dataset_identity,
     rollout_validation,
     run_settings,
@@ -85,12 +86,7 @@ def train(
             hold finite weights.
         KeyboardInterrupt: On Ctrl-C, after the step under way and a checkpoint.
     """
-    config = config or TrainingConfig()
-    config = replace(
-        config,
-        fields=config.fields or tuple(data.prognostic_fields),
-        learning_rate=config.learning_rate or spec.learning_rate,
-    )
+    config = completed(config or TrainingConfig(), spec, data)
     objective = OneStep() if config.unroll == 1 else Unrolled(config.unroll)
     check_fit(data, resolution, config, objective.horizon)
     run = RunDirectory(Path(out))

@@ -44,11 +44,12 @@ class RolloutValidation:
             infinite: nothing is worse than a rollout that broke.
         """
         every, first = [], []
+        fields = slice(len(surrogate.info.fields))  # beyond them are conditions
         for windows in self.windows.split(self.batch_size):
             given, following = windows[:, : self.history], windows[:, self.history :]
             steps = rollout(surrogate.step, given, following.shape[1])
             errors = [
-                nrmse(window[:, -1], truth, self.grid)
+                nrmse(window[:, -1, fields], truth[:, fields], self.grid)
                 for window, truth in zip(steps, following.unbind(1), strict=True)
             ]
             first.append(errors[0])

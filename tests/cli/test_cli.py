@@ -284,3 +284,32 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
     manifest = json.loads((out / "manifest.json").read_text())
     assert len(manifest["shards"]) >= 1
     assert not list(out.glob("**/*.partial"))
+
+
+def test_what_a_network_is_told_is_chosen_and_shown(tmp_path, capsys):
+    recipe = tmp_path / "recipe.yaml"
+    plain = yaml.safe_load(Path("datasets/kolmogorov/recipe.yaml").read_text())
+    uniform = {"class_path": "Uniform", "init_args": {"low": 0.01, "high": 0.1}}
+    recipe.write_text(yaml.safe_dump({**plain, "parameters": {"viscosity": uniform}}))
+    assert run("generate", recipe, "--out", tmp_path / "data", *TINY) == 0
+    train = ["train", "--data", tmp_path / "data", "--resolution", 8, *TRAIN.split()]
+    told = {"all": [], "named": ["--conditioning", "viscosity"], "none": ["--conditioning", "[]"]}
+    for name, options in told.items():
+        assert run(*train, "--out", tmp_path / name, *options) == 0
+    capsys.readouterr()
+    names = {}
+    for name in told:
+        assert run("info", tmp_path / name, "--json") == 0
+        names[name] = [c["name"] for c in json.loads(capsys.readouterr().out)["conditioning"]]
+    assert names == {"all": ["viscosity"], "named": ["viscosity"], "none": []}
+    assert run("info", tmp_path / "data", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    low, high = facts["parameters"]["viscosity"]
+    assert 0.01 <= low < high <= 0.1
+    assert facts["static_fields"] == []
+    assert run("info", tmp_path / "data") == 0
+    assert "static_fields          none\n" in capsys.readouterr().out
+    assert run(*train, "--out", tmp_path / "wrong", "--conditioning", "[drag]") == 2
+    assert "unknown field or parameter of kolmogorov 'drag'" in capsys.readouterr().err
+    again = ["train", "--config", tmp_path / "none" / "config.yaml", "--out", tmp_path / "again"]
+    assert run(*again) == 0

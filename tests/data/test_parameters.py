@@ -159,3 +159,55 @@ def test_static_fields_are_stored_once_and_read_as_channels(tiny: Recipe, tmp_pa
     windows = Windows(data, "train", 16, ["vorticity", "bed"], 1, 1)
     assert torch.equal(windows[1][:, 1], frames[0, :, 1])
     assert field_statistics(data, 16, ["bed"]).change_std == (0.0,)
+
+
+def test_parameters_are_channels_too(conditioned: Recipe, tmp_path: Path) -> None:
+    data = generate(conditioned, tmp_path / "data")
+    names = ("viscosity", "vorticity", "forcing_amplitude")
+    frames = load_frames(data, "train", 8, names, slice(1, 4), slice(2, None))
+    assert frames.shape == (3, 3, 3, 8, 8)
+    viscosity = np.float32(data.parameter_values("train")["viscosity"])
+    for row in range(3):
+        assert (frames[row, :, 0] == viscosity[1 + row]).all()
+    alone = load_frames(data, "train", 8, ["vorticity"], slice(1, 4), slice(2, None))
+    assert torch.equal(frames[:, :, 1:2], alone)
+    windows = Windows(data, "train", 8, names, 1, 2)
+    assert torch.equal(windows[windows.per_trajectory + 2], frames[0])
+    with pytest.raises(ValueError, match=r"unknown field or parameter of .*'viscsity' \(did you"):
+        load_frames(data, "train", 8, ["viscsity"])
+
+
+@dataclass(frozen=True)
+class Faces(PeriodicNavierStokes):
+    """Has the velocity at faces as well, in other units."""
+
+    @property
+    def fields(self):
+        faces = (
+            Field(f"face_velocity_{part}", "1", "velocity", False, vector_part=part)
+            for part in ("x", "y")
+        )
+        return (*super().fields, *faces)
+
+    def discretise(self, grid, dt, *, variants=(), dtype=torch.float32, device="cpu"):
+        plain = PeriodicNavierStokes(viscosity=self.viscosity)
+        return _FacesSolver((plain,), grid, dt, dtype=dtype, device=device)
+
+
+class _FacesSolver(PeriodicNavierStokesSolver):
+    def observe(self, state, grid):
+        flow = super().observe(state, grid)
+        faces = {f"face_{name}": 10 * flow[name] for name in ("velocity_x", "velocity_y")}
+        return {**flow, **faces}
+
+
+def test_every_vector_has_a_deviation_of_its_own(tiny: Recipe, tmp_path: Path) -> None:
+    data = generate(replace(tiny, equation=Faces()), tmp_path / "data")
+    names = ["velocity_x", "face_velocity_x", "velocity_y", "face_velocity_y"]
+    found = field_statistics(data, 16, names)
+    assert found.std[0] == found.std[2]
+    assert found.std[1] == found.std[3]
+    assert found.std[1] == pytest.approx(10 * found.std[0])
+    assert found.change_std[3] == pytest.approx(10 * found.change_std[0])
+    alone = field_statistics(data, 16, ["velocity_x", "velocity_y"])
+    assert alone.std == (found.std[0], found.std[2])

@@ -45,6 +45,13 @@ def test_raising_the_highest_wavenumber_only_adds_small_scales():
     assert kept.max() > 1e-6
 
 
+def test_a_field_of_another_name_is_the_same_function():
+    named = GaussianRandomField(max_wavenumber=10, field="tracer")
+    drawn = named.sample(np.random.default_rng(3), BOX)
+    assert list(drawn) == ["tracer"]
+    assert torch.equal(drawn["tracer"], draw(GaussianRandomField(max_wavenumber=10)))
+
+
 def test_kinetic_energy_is_as_stated():
     state = McWilliamsVorticity(kinetic_energy=0.7)
     box = PeriodicBox((128, 64), (4.0, 2.0))

@@ -25,7 +25,9 @@ class Setting:
     Args:
         training_grid: The grid that the step was trained on.
         evaluation_grid: The grid that it is wanted on, of the same domain and not coarser.
-        fields: What the channels are, in order; says which velocity transports which field.
+        fields: What the channels are, in order; says which velocity transports which field. A
+            window's further channels, if there are any, are what the step is conditioned on: they
+            are to be restricted with the rest, and nobody looks at what becomes of them.
         time_step: Time between frames, in the dataset's unit of time.
     """
 
