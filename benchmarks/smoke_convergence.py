@@ -6,7 +6,7 @@ relative L2 difference of the smoke from a simulation on a much finer grid, aver
 of the grid in question. CPU seconds are measured on one core and multiplied by 96 / 15 for a
 trajectory of 64 steps of 1.5; the sub-steps of the converging scheme follow that ratio.
 
-    python benchmarks/smoke_convergence.py [--phiflow-python PATH] [--reference 768] [--out CSV]
+    python -m benchmarks.smoke_convergence [--phiflow-python PATH] [--reference 768] [--out CSV]
 
 PATH, or the environment variable PHIFLOW_PYTHON, is a Python with `phiflow==2.1.0`; without it
 PhiFlow's row is left out.
@@ -25,10 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Before torch starts its threads; the child inherits it.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import numpy as np
 import torch
-from spectral_step import write  # and keeps children to one thread
 
+from benchmarks.measuring import write_table
 from pdesurrogate.grids import ClosedBox
 from pdesurrogate.initial_conditions import SmokeNoise
 from pdesurrogate.rollout import repeat
@@ -146,7 +149,7 @@ def main() -> None:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
-    write(rows, versions, options.out)
+    write_table(rows, "one thread", versions, options.out)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from torch import Tensor
 
 __all__ = ["FourierPoisson", "MatrixPoisson", "PoissonSolver", "neumann_poisson"]
 
-_LARGEST_MATRIX = {"cpu": 160, "cuda": 1024}
+_LARGEST_MATRIX = {"cpu": 80, "cuda": 1024}
 """Sides above which fast transforms overtake matrix products, measured for one thread of a CPU."""
 
 
@@ -116,11 +116,8 @@ class FourierPoisson:
         device: str | torch.device = "cpu",
     ) -> None:
         ny, nx = num_points
-        orders = [
-            torch.cat([torch.arange(0, n, 2), torch.arange(1, n, 2).flip(0)]) for n in (ny, nx)
-        ]
-        self._order_y, self._order_x = (order.to(device) for order in orders)
-        self._restore_y, self._restore_x = (order.argsort().to(device) for order in orders)
+        order = torch.cat([torch.arange(0, ny, 2), torch.arange(1, ny, 2).flip(0)])
+        self._order, self._restore = order.to(device), order.argsort().to(device)
         complex_dtype = torch.complex64 if dtype == torch.float32 else torch.complex128
         ky, kx = torch.arange(ny).double(), torch.arange(nx // 2 + 1).double()
         turn_y = torch.exp(-0.5j * math.pi * ky / ny)[:, None]
@@ -139,13 +136,27 @@ class FourierPoisson:
 
     def __call__(self, f: Float[Tensor, "*lead y x"]) -> Float[Tensor, "*lead y x"]:
         """The potential with mean zero."""
-        v = f.index_select(-1, self._order_x).index_select(-2, self._order_y)
+        v = _fold(f.index_select(-2, self._order))
         spectrum = torch.fft.rfft2(v)
         cosine = self._plus * spectrum + self._minus * spectrum.index_select(-2, self._mirror)
         scaled = torch.view_as_complex(torch.view_as_real(cosine) * self._inverse)
         spectrum = self._back * scaled + self._mirrored * scaled.index_select(-2, self._mirror)
         v = torch.fft.irfft2(spectrum, s=f.shape[-2:])
-        return v.index_select(-2, self._restore_y).index_select(-1, self._restore_x)
+        return _unfold(v.index_select(-2, self._restore))
+
+
+def _fold(u: Float[Tensor, "*lead y x"]) -> Float[Tensor, "*lead y x"]:
+    """Columns 0, 2, 4, …, then …, 5, 3, 1; many times faster along x than looking indices up."""
+    return torch.cat([u[..., ::2], u[..., 1::2].flip(-1)], dim=-1)
+
+
+def _unfold(v: Float[Tensor, "*lead y x"]) -> Float[Tensor, "*lead y x"]:
+    """The inverse of `_fold`."""
+    half = (v.shape[-1] + 1) // 2
+    u = torch.empty_like(v)
+    u[..., ::2] = v[..., :half]
+    u[..., 1::2] = v[..., half:].flip(-1)
+    return u
 
 
 def _cosine_matrix(n: int) -> Float[Tensor, "n n"]:

@@ -68,7 +68,7 @@ class ThirdOrderUpwind:
         _, here, there, _ = _neighbours(q, axis, speed.shape[axis], 4)
         before, after = _curvatures(q, axis)
         value = torch.lerp(here, there, 0.5)
-        return value.sub_(torch.where(speed > 0, before, after), alpha=1 / 6).mul_(speed)
+        return value.sub_(_upwind_of(speed, before, after), alpha=1 / 6).mul_(speed)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class KorenLimiter:
         """The flux through every side."""
         _, here, there, _ = _neighbours(q, axis, speed.shape[axis], 4)
         before, step, after = _differences(q, axis)
-        upwind = torch.where(speed > 0, before, after)
+        upwind = _upwind_of(speed, before, after)
         correction = torch.add(upwind, step, alpha=2).mul_(1 / 6)
         return _limited_flux(here + there, speed, step, correction, upwind)
 
@@ -143,7 +143,7 @@ class MonotoneFifthOrder:
         """The flux through every side."""
         far, before, here, there, after, farther = _neighbours(q, axis, speed.shape[axis], 6)
         step, pair = there - here, here + there
-        upwind = torch.where(speed > 0, here - before, after - there).mul_(2)
+        upwind = _upwind_of(speed, here - before, after - there).mul_(2)
         # (value - q_0) sign(U): what is even and what is odd under reflection about the side
         even = (pair * (7 / 60)).sub_(before + after, alpha=8 / 60)
         even = even.add_(far + farther, alpha=1 / 60)
@@ -194,6 +194,12 @@ def _flux(
         return carried
     here, there = _neighbours(q, axis, speed.shape[axis], 2)
     return carried.sub_((there - here).mul_(diffusivity * (1 / spacing)))
+
+
+def _upwind_of(speed: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """`before` where the speed is positive, `after` elsewhere."""
+    # Several times faster on CPUs than `torch.where`, and as exact.
+    return torch.lerp(after, before, speed.sign().clamp_(min=0))
 
 
 def _neighbours(q: Tensor, axis: int, sides: int, count: int) -> list[Tensor]:

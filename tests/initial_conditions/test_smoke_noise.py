@@ -47,22 +47,6 @@ def test_raising_the_highest_wavenumber_only_adds_what_is_negligible():
     assert (draw(rough, (64, 64))["smoke"] - low).abs().max() > 0.1
 
 
-def test_amplitudes_fall_as_stated():
-    # Before the absolute value, modes (1, 0) and (1, 1) differ in power by 2^(2 * 2 p); p = 1 and
-    # 2,000 draws. The sign is lost in |s|, but not in the even power of it: use s where it is
-    # the field itself, by adding nothing but squares: mean of s² cos(2 * 2 pi x / L).
-    state = SmokeNoise(smoothness=1.0, max_wavenumber=1)
-    rng = np.random.default_rng(1)
-    box = ClosedBox((8, 8), BOX)
-    powers = torch.zeros(8, 8, dtype=torch.float64)
-    for _ in range(3000):
-        squared = state.sample(rng, box)["smoke"].square()
-        powers += torch.fft.fft2(squared, norm="forward").abs().square() / 3000
-    # s² holds (2, 0) only from pairs of (1, *) modes that add up to it.
-    assert powers[0, 2] == pytest.approx(float(powers[2, 0]), rel=0.15)
-    assert powers[2, 2] < powers[2, 0]
-
-
 def test_the_spectrum_by_hand_with_two_kinds_of_waves():
     # A box in which only the modes (0, ±1) and (0, ±2) count: amplitudes 1 : 4^-p.
     state = SmokeNoise(scale=1.0, smoothness=2.0, max_wavenumber=2)

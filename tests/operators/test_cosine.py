@@ -56,8 +56,8 @@ def test_gradient_is_the_solver_itself(kind):
 
 
 def test_the_form_follows_the_size():
-    assert isinstance(neumann_poisson((64, 64), (1.0, 1.0)), MatrixPoisson)
-    assert isinstance(neumann_poisson((256, 64), (1.0, 1.0)), FourierPoisson)
+    assert isinstance(neumann_poisson((64, 48), (1.0, 1.0)), MatrixPoisson)
+    assert isinstance(neumann_poisson((128, 64), (1.0, 1.0)), FourierPoisson)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

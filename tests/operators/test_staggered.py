@@ -11,6 +11,7 @@ from pdesurrogate.operators import (
     mirror_about_nodes,
     momentum_speeds_x,
     momentum_speeds_y,
+    no_slip_ghosts,
     pressure_gradient,
 )
 
@@ -104,3 +105,14 @@ def test_mirrors_continue_even_and_odd_functions():
     nodes = mirror_about_nodes(along(odd, 0.0, 7), -1, 1, low=-1.0, high=-1.0)
     torch.testing.assert_close(nodes, along(odd, -1.0, 9))
     assert mirror_about_nodes(cells, -1, 0) is cells
+
+
+def test_no_slip_ghosts_continue_a_parabola_that_is_zero_at_the_wall():
+    y = torch.arange(-2, 10, dtype=torch.float64)[:, None] + 0.5
+    low = 3 * y + 2 * y**2  # zero at the lower wall
+    extended = no_slip_ghosts(low[2:-2], -2, 1)
+    torch.testing.assert_close(extended[:-1], low[1:-2])
+    extended = no_slip_ghosts(low[2:-2].flip(0).T, -1, 2)
+    torch.testing.assert_close(extended[0, -2], low[1, 0])
+    torch.testing.assert_close(extended[0, -1], -low[3, 0])
+    torch.testing.assert_close(extended[0, 2:-2], low[2:-2, 0].flip(0))

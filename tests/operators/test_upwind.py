@@ -70,6 +70,17 @@ def closed_box_transport(q, velocity, flux, diffusivity=None):
     )
 
 
+@pytest.mark.parametrize("flux", SCHEMES, ids=name)
+@pytest.mark.parametrize("speed", [0.7, -0.7])
+def test_the_upwind_side_is_taken(flux, speed):
+    # Centred schemes keep the energy of a wave, upwind ones damp it, downwind ones feed it.
+    ends, n = flux.ghost_values, 16
+    wave = torch.sin(2 * math.pi * 5 * torch.arange(n, dtype=torch.float64) / n)
+    extended = torch.cat([wave[-ends:], wave, wave[:ends]])[None]
+    through = flux(extended, torch.full((1, n + 1), speed, dtype=torch.float64), -1)[0]
+    assert (wave * -through.diff()).sum() < -0.1
+
+
 @pytest.mark.parametrize("flux", LIMITED, ids=name)
 @pytest.mark.parametrize("seed", range(5))
 def test_limited_schemes_keep_bounds_up_to_the_stated_outflow(flux, seed):
