@@ -57,7 +57,7 @@ def _run(arguments: list[str]) -> None:
     # Importing the toolkit takes seconds: not before it is needed.
     from pdesurrogate.cli.commands import COMMANDS, model_names
     from pdesurrogate.cli.parsing import Parser, UsageError, bracket_lists, check_class
-    from pdesurrogate.data.recipe import find_recipe
+    from pdesurrogate.data.recipe import find_recipe, refusal_of_a_part
 
     parser = Parser(
         prog="pdesurrogate",
@@ -81,7 +81,12 @@ def _run(arguments: list[str]) -> None:
         for option, value in itertools.pairwise(arguments):
             if option == "--model":
                 check_class("model", value, model_names())
-    parsed = parser.instantiate(parser.parse_args(arguments))
+    try:
+        parsed = parser.instantiate(parser.parse_args(arguments))
+    except ValueError as error:
+        if reason := refusal_of_a_part(error):
+            raise UsageError(reason) from None
+        raise
     COMMANDS[parsed.subcommand].run(parsed[parsed.subcommand])
 
 

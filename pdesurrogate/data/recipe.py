@@ -265,6 +265,19 @@ def class_names() -> dict[str, tuple[str, ...]]:
     }
 
 
+def refusal_of_a_part(error: Exception) -> str | None:
+    """What an optional part of a recipe, such as a forcing, said against its own values.
+
+    jsonargparse wraps it into what all the alternatives said, of which "none" is one.
+    """
+    message = str(error)
+    if "any of the Union subtypes" not in message:
+        return None
+    said = [line[4:] for line in message.splitlines() if line.startswith("  - ")]
+    own = [line for line in said if not line.startswith("Expected a ")]
+    return own[0] if own else None
+
+
 def recipe_parser(**options: Any) -> jsonargparse.ArgumentParser:
     """A parser with one option per recipe field; the command line adds its own to it."""
     parser = jsonargparse.ArgumentParser(**options)
@@ -307,7 +320,11 @@ def parse_recipe(source: Path | Mapping[str, Any]) -> Recipe:
         else:
             config = parser.parse_object(dict(source))
         initialised = parser.instantiate(config)
-    except (jsonargparse.ArgumentError, TypeError, KeyError) as error:
+    except (jsonargparse.ArgumentError, TypeError, KeyError, ValueError) as error:
         where = source if isinstance(source, Path) else "recipe"
+        if reason := refusal_of_a_part(error):
+            raise ValueError(f"{where}: {reason}") from None
+        if isinstance(error, ValueError):
+            raise
         raise ValueError(f"{where}: {' '.join(str(error).split())}") from None
     return Recipe(**{f.name: initialised[f.name] for f in fields(Recipe)})
