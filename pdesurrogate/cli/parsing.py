@@ -73,11 +73,12 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
             return f"there is no use for the argument {word!r} here"
         options = [o for a in parser._actions for o in a.option_strings if o.startswith("--")]
         return unknown_name("option", word, options).partition(";")[0] + "; --help shows them all"
-    if found := re.search(r"Option '([\w.]+)' is not accepted", message):
+    if found := re.search(r"Option '([\w.]+)' is not accepted|NestedArg\(key='([\w.]+)'", message):
+        option = found[1] or found[2]
         known = _fields_of_models().union(*class_names().values())
-        sentence = f"{_nearest('option', found[1], known)}; --help shows what there is"
+        sentence = f"{_nearest('option', option, known)}; --help shows what there is"
         return f"{where}: {sentence}" if where else sentence
-    if found := re.search(r"Expected a dot import path string: (.*)", message):
+    if found := re.search(r"Expected a dot import path string: (\S+)", message):
         return f"{where}: {_nearest('class', found[1], class_names())}; --help shows what there is"
     if found := re.search(r"Unable to load config '(.*?)'", message):
         where = f"--{keys[-1]}" if keys else "this option"

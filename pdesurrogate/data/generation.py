@@ -40,6 +40,7 @@ from pdesurrogate.data.simulate import Failure, check_start, simulate, trajector
 from pdesurrogate.data.store import Ladder
 from pdesurrogate.devices import check_device
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
+from pdesurrogate.transfer import restrict
 
 __all__ = ["generate"]
 
@@ -111,9 +112,9 @@ def generate(
     check_device(device)
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    for n in (*recipe.resolutions, recipe.reference_resolution):
-        recipe.grid(n)
     reference = recipe.grid(recipe.reference_resolution)
+    for n in recipe.resolutions:
+        restrict(torch.empty(reference.num_points), reference, recipe.grid(n))
     recipe.equation.check_resolved(reference)
     recipe.equation.check_stable(reference, recipe.solver_time_step)
     folder = Path(out)

@@ -157,6 +157,26 @@ MISTAKES = [
     ("generate kolmogorov --out {new} --seed x", "--seed must be of type int, got 'x'"),
     ("generate kolmogorov --out {new} --resolutions 32,x", "--resolutions must be of type int"),
     (
+        "generate kolmogorov --out {new} --equation.forcing.wavenumber 0",
+        "the forcing's wavenumber must be at least 1, got 0",
+    ),
+    (
+        "generate kolmogorov --out {new} --equation.forcing.wavenumbr 2",
+        "unknown option 'wavenumbr' (did you mean 'wavenumber'?)",
+    ),
+    (
+        "generate cylinder_wake --out {new} --equation.obstacle Cylindr",
+        "--equation.obstacle: unknown class 'Cylindr' (did you mean 'Cylinder'?)",
+    ),
+    (
+        "generate cylinder_wake --out {new} --resolutions 48,128",
+        "128 x 256 cells do not fill 48 x 96 cells evenly",
+    ),
+    (
+        "generate buoyant_smoke_pdearena --out {new} --reference_resolution 256",
+        "the largest stable step is 0.390625, so take at least 4 times as many steps",
+    ),
+    (
         "generate kolmogorov --out {new} --equation.viscosty 1",
         "--equation: unknown option 'viscosty' (did you mean 'viscosity'?)",
     ),
