@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pdesurrogate.data.accuracy import measure_accuracy
-from pdesurrogate.data.parameters import parameter_name
+from pdesurrogate.data.parameters import extreme_equations, parameter_name
 from pdesurrogate.data.recipe import Recipe, Splits, load_recipe
 from pdesurrogate.data.schema import (
     FAILED,
@@ -112,14 +112,8 @@ def generate(
     check_device(device)
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    reference = recipe.grid(recipe.reference_resolution)
-    for n in recipe.resolutions:
-        restrict(torch.empty(reference.num_points), reference, recipe.grid(n))
-    recipe.equation.check_resolved(reference)
-    recipe.equation.check_stable(reference, recipe.solver_time_step)
     folder = Path(out)
-    if not (folder / MANIFEST).is_file():
-        check_start(recipe, device)
+    _check_before_the_run(folder, recipe, device)
     manifest = _prepare(folder, recipe, overwrite)
     wanted = replace(recipe, splits=Splits(**manifest.recipe["splits"]))
     jobs: list[_Job] = _missing(wanted, manifest, folder)
@@ -130,6 +124,22 @@ def generate(
         manifest = _collect(wanted, folder, manifest, results, len(jobs))
     _check_failures(recipe, folder, manifest)
     return Ladder(folder)
+
+
+def _check_before_the_run(folder: Path, recipe: Recipe, device: str) -> None:
+    """Refuse what cannot work, for every parameter that may be drawn, before a file is touched."""
+    reference = recipe.grid(recipe.reference_resolution)
+    for n in recipe.resolutions:
+        restrict(torch.empty(reference.num_points), reference, recipe.grid(n))
+    for equation in extreme_equations(recipe.equation, recipe.parameters):
+        equation.check_resolved(reference)
+        equation.check_stable(reference, recipe.solver_time_step)
+        if recipe.accuracy_trajectories:
+            twice = reference.at_resolution(2 * reference.resolution)
+            equation.check_stable(twice, recipe.solver_time_step / 2)
+    begun = (folder / MANIFEST).is_file() and Manifest.read(folder).recipe_sha256 == recipe.sha256
+    if not begun:
+        check_start(recipe, device)
 
 
 def _prepare(folder: Path, recipe: Recipe, overwrite: bool) -> Manifest:

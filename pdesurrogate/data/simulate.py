@@ -15,7 +15,7 @@ from pdesurrogate.data.parameters import draw_parameters, with_parameters
 from pdesurrogate.data.recipe import Recipe
 from pdesurrogate.data.schema import SPLITS
 from pdesurrogate.rollout import repeat, rollout
-from pdesurrogate.solvers import Equation, Solver
+from pdesurrogate.solvers import Equation, Solver, SubStepping
 
 __all__ = [
     "Failure",
@@ -131,7 +131,7 @@ def simulate(
         recipe: What to simulate.
         split: Which split the trajectories belong to.
         indices: Their indices in the split.
-        refinement: Divides the time step.
+        refinement: Divides the time step, and the sub-steps of a solver that chooses them itself.
         device: Where to compute.
         on_failure: Told once of every trajectory that became non-finite or broke the Courant
             limit; its later frames are meaningless.
@@ -141,6 +141,8 @@ def simulate(
     """
     variants = draw_variants(recipe, split, indices)
     solver = make_solver(recipe, variants, refinement=refinement, device=device)
+    if isinstance(solver, SubStepping):
+        solver.substep_share = 1 / refinement
     state = start(recipe, solver, split, indices)
     to_frame = repeat(solver.step, recipe.steps_per_frame * refinement)
     failed: set[int] = set()
