@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pdesurrogate.data.accuracy import measure_accuracy
-from pdesurrogate.data.parameters import extreme_equations, parameter_name
+from pdesurrogate.data.checks import check_limits, check_start
+from pdesurrogate.data.parameters import parameter_name
 from pdesurrogate.data.recipe import Recipe, Splits, load_recipe
 from pdesurrogate.data.schema import (
     FAILED,
@@ -36,11 +37,10 @@ from pdesurrogate.data.schema import (
     ShardWriter,
     file_sha256,
 )
-from pdesurrogate.data.simulate import Failure, check_start, simulate, trajectory_parameters
+from pdesurrogate.data.simulate import Failure, simulate, trajectory_parameters
 from pdesurrogate.data.store import Ladder
 from pdesurrogate.devices import check_device
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
-from pdesurrogate.transfer import restrict
 
 __all__ = ["generate"]
 
@@ -113,7 +113,9 @@ def generate(
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     folder = Path(out)
-    _check_before_the_run(folder, recipe, device)
+    check_limits(recipe)
+    if not _is_begun(folder, recipe):
+        check_start(recipe, device)
     manifest = _prepare(folder, recipe, overwrite)
     wanted = replace(recipe, splits=Splits(**manifest.recipe["splits"]))
     jobs: list[_Job] = _missing(wanted, manifest, folder)
@@ -126,20 +128,9 @@ def generate(
     return Ladder(folder)
 
 
-def _check_before_the_run(folder: Path, recipe: Recipe, device: str) -> None:
-    """Refuse what cannot work, for every parameter that may be drawn, before a file is touched."""
-    reference = recipe.grid(recipe.reference_resolution)
-    for n in recipe.resolutions:
-        restrict(torch.empty(reference.num_points), reference, recipe.grid(n))
-    for equation in extreme_equations(recipe.equation, recipe.parameters):
-        equation.check_resolved(reference)
-        equation.check_stable(reference, recipe.solver_time_step)
-        if recipe.accuracy_trajectories:
-            twice = reference.at_resolution(2 * reference.resolution)
-            equation.check_stable(twice, recipe.solver_time_step / 2)
-    begun = (folder / MANIFEST).is_file() and Manifest.read(folder).recipe_sha256 == recipe.sha256
-    if not begun:
-        check_start(recipe, device)
+def _is_begun(folder: Path, recipe: Recipe) -> bool:
+    """Whether the folder holds a dataset of this very recipe."""
+    return (folder / MANIFEST).is_file() and Manifest.read(folder).recipe_sha256 == recipe.sha256
 
 
 def _prepare(folder: Path, recipe: Recipe, overwrite: bool) -> Manifest:

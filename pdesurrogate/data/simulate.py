@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,6 @@ from pdesurrogate.solvers import Equation, Solver, SubStepping
 
 __all__ = [
     "Failure",
-    "check_start",
     "draw_variants",
     "make_solver",
     "simulate",
@@ -94,26 +92,6 @@ def start(recipe: Recipe, solver: Solver, split: str, indices: Sequence[int]) ->
     return solver.initialise(
         {name: torch.stack([fields[name] for fields in drawn]) for name in drawn[0]}
     )
-
-
-def check_start(recipe: Recipe, device: str = "cpu") -> None:
-    """Refuse a time step that breaks the solver's Courant limit before anything has moved.
-
-    Looks at the first batch of the training split.
-
-    Raises:
-        ValueError: Naming the limit and the number of steps per frame that keeps it.
-    """
-    indices = range(recipe.batch_size)
-    solver = make_solver(recipe, draw_variants(recipe, "train", indices), device=device)
-    with torch.inference_mode():
-        courant = float(solver.courant_number(start(recipe, solver, "train", indices)).max())
-    if courant > solver.courant_limit:
-        least = math.ceil(recipe.steps_per_frame * courant / solver.courant_limit)
-        raise ValueError(
-            f"steps_per_frame {recipe.steps_per_frame} is unstable: the initial state's Courant "
-            f"number is {courant:.2f}, the limit {solver.courant_limit:g}; take at least {least}"
-        )
 
 
 def simulate(
