@@ -44,8 +44,10 @@ def describe(path: Path, *, as_json: bool = False, verify: bool = False) -> str:
 
 def _dataset(path: Path, verify: bool) -> dict[str, Any]:
     data = Ladder(path)
+    checked = {}
     if verify:
         data.verify()
+        checked = {"verified": f"all {len(data.manifest.shards)} checksums agree"}
     shards = data.manifest.shards
     last_error = {
         n: {name: marks["first_frame"] for name, marks in by_name.items()}
@@ -72,6 +74,7 @@ def _dataset(path: Path, verify: bool) -> dict[str, Any]:
         "megabytes": round(sum(s.size for s in shards) / 1e6, 3),
         "wall_seconds": round(data.manifest.wall_seconds, 1),
         "versions": data.manifest.versions,
+        **checked,
     }
 
 

@@ -9,6 +9,7 @@ import torch
 from pdesurrogate.data.parameters import extreme_equations
 from pdesurrogate.data.recipe import Recipe
 from pdesurrogate.data.simulate import draw_variants, make_solver, start
+from pdesurrogate.solvers import SubStepping
 from pdesurrogate.transfer import restrict
 
 __all__ = ["check_limits", "check_start"]
@@ -42,7 +43,15 @@ def check_start(recipe: Recipe, device: str = "cpu") -> None:
     indices = range(recipe.batch_size)
     solver = make_solver(recipe, draw_variants(recipe, "train", indices), device=device)
     with torch.inference_mode():
-        courant = float(solver.courant_number(start(recipe, solver, "train", indices)).max())
+        state = start(recipe, solver, "train", indices)
+        courant = float(solver.courant_number(state).max())
+        if isinstance(solver, SubStepping) and solver.substeps(state).max() > solver.max_substeps:
+            raise ValueError(
+                f"a step of {recipe.solver_time_step:g} on {recipe.reference_resolution} points "
+                f"needs more than {solver.max_substeps} sub-steps; raise steps_per_frame "
+                f"({recipe.steps_per_frame}), or lower what drives the flow, its viscosity or "
+                "reference_resolution"
+            )
     if courant > solver.courant_limit:
         least = math.ceil(recipe.steps_per_frame * courant / solver.courant_limit)
         raise ValueError(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
+import os
 import platform
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -254,8 +256,16 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
 
 
 def _start_worker() -> None:
-    """Let Ctrl-C end a worker at once: its unfinished shard is nobody's."""
+    """Let Ctrl-C end a worker at once, and so the end of its parent: nobody waits for its shard."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _collect(

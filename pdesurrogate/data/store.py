@@ -219,7 +219,11 @@ class Ladder:
         """
         for shard in self.manifest.shards:
             if file_sha256(self.path / shard.file) != shard.sha256:
-                raise ValueError(f"{self.path / shard.file} differs from its checksum")
+                raise ValueError(
+                    f"{self.path / shard.file} differs from its checksum; delete it and complete "
+                    f"the dataset with `pdesurrogate generate {self.path / 'recipe.yaml'} --out "
+                    f"{self.path}`"
+                )
 
     def _check_resolution(self, resolution: int) -> None:
         if resolution not in self.resolutions:

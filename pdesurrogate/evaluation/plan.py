@@ -135,10 +135,16 @@ def _check_dataset(info: SurrogateInfo, data: Ladder, other_data: bool) -> None:
     if not other_data:
         raise ValueError(
             f"{info.name} was trained on dataset {info.dataset} ({info.dataset_sha256[:12]}), "
-            f"not on {data.path}, which is {data.name} ({data.sha256[:12]}); with other_data it is "
-            "evaluated all the same"
+            f"not on {data.path}, which is {data.name} ({data.sha256[:12]}); give "
+            "--other_data (in Python other_data=True) to evaluate it all the same"
         )
-    data.check_channels((*info.field_names, *info.condition_names))
+    data.check_fields(info.field_names)
+    for name in info.condition_names:
+        if name not in (*data.parameters, *data.static_fields):
+            raise ValueError(
+                f"{info.name} is told {name!r} besides the fields, which {data.path} has neither "
+                "as a parameter of its trajectories nor as a static field"
+            )
     if not math.isclose(info.time_step, data.time_step):
         raise ValueError(
             f"{info.name} steps by {info.time_step:g} in time, the frames of {data.path} are "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdesurrogate.fields import Field
@@ -37,9 +37,6 @@ __all__ = ["BuoyantSmoke", "BuoyantSmokeSolver", "SmokeState"]
 
 _COURANT = 1.8
 """Cell volumes that may flow out of a cell in a sub-step."""
-
-_MAX_SUBSTEPS = 100_000
-"""A flow that asks for more in one step has blown up, and shall be seen to."""
 
 _CELLS_AT_ONCE = 2**16
 """On a CPU, where more than this many cells leave the second-level cache."""
@@ -145,6 +142,9 @@ class BuoyantSmokeSolver:
     substep_share = 1.0
     """Sub-steps are this part of what the limits allow."""
 
+    max_substeps = 10_000
+    """A flow that asks for more in one step has blown up, and shall be seen to."""
+
     def __init__(
         self,
         equations: Sequence[BuoyantSmoke],
@@ -213,7 +213,7 @@ class BuoyantSmokeSolver:
         while any(remaining):
             with torch.no_grad():
                 rates = self._sub_step_rate(state, parameters).flatten().tolist()
-            taken = [_length(*each) for each in zip(remaining, rates, strict=True)]
+            taken = [self._length(*each) for each in zip(remaining, rates, strict=True)]
             advanced = self._sub_step(state, parameters, taken)
             if not all(taken):  # those that have arrived wait for the others
                 moved = torch.tensor(taken, device=self.device)[:, None, None] != 0
@@ -226,6 +226,18 @@ class BuoyantSmokeSolver:
                 for left, sub_step in zip(remaining, taken, strict=True)
             ]
         return state
+
+    def _length(self, remaining: float, rate: float) -> float:
+        """The next of equal sub-steps; not a number if the flow has blown up."""
+        if not rate * remaining <= self.max_substeps:
+            return math.nan
+        return remaining / max(1, math.ceil(remaining * rate))
+
+    def substeps(self, state: SmokeState) -> Int[Tensor, " batch"]:
+        """How many sub-steps each trajectory asks for in `dt`, were the flow to stay as it is."""
+        rate = self._sub_step_rate(state, self._parameters).flatten()
+        needed = torch.nan_to_num(rate * self.dt, nan=1.0, posinf=1.0).ceil()
+        return needed.clamp(1, self.max_substeps + 1).long()
 
     def _outflow_rate(self, state: SmokeState) -> Float[Tensor, "batch 1 1"]:
         """The largest outflow of a cell over its volume: half of what crosses its four faces."""
@@ -308,13 +320,6 @@ class BuoyantSmokeSolver:
             parameters.viscosity,
         )
         return smoke_change, u_change, v_change.add_(parameters.buoyancy * midpoints(smoke, -2))
-
-
-def _length(remaining: float, rate: float) -> float:
-    """The next sub-step of equal ones; not a number if a flow has blown up, which then spreads."""
-    if not rate * remaining <= _MAX_SUBSTEPS:
-        return math.nan
-    return remaining / max(1, math.ceil(remaining * rate))
 
 
 def _inside(state: SmokeState) -> tuple[Tensor, Tensor, Tensor]:

@@ -197,7 +197,7 @@ class ChannelFlowSolver:
     _DIFFUSION_LIMIT = 2.5
     """Where the scheme's region of stability ends on the negative axis."""
 
-    _MAX_SUBSTEPS = 10_000
+    max_substeps = 10_000
     """A flow that asks for more has blown up, and shall be seen to."""
 
     def __init__(
@@ -251,7 +251,7 @@ class ChannelFlowSolver:
         # A state that is not finite stays so, however it is stepped.
         rate = rate / self.substep_share
         needed = torch.nan_to_num(rate * self.dt, nan=1.0, posinf=1.0).ceil()
-        return needed.clamp(1, self._MAX_SUBSTEPS).long()
+        return needed.clamp(1, self.max_substeps + 1).long()
 
     def courant_number(self, state: ChannelState) -> Float[Tensor, " batch"]:
         r"""$\max (|u_x| / \Delta x + |u_y| / \Delta y)\, \delta t$ in a sub-step."""

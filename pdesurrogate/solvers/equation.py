@@ -68,6 +68,13 @@ class SubStepping(Solver, Protocol):
     substep_share: float
     """Sub-steps are this part of what its stability limits allow; a retry makes it smaller."""
 
+    max_substeps: int
+    """A step that asks for more is given up: the flow has blown up, or was never to be solved."""
+
+    def substeps(self, state: Any) -> Tensor:
+        """How many sub-steps each trajectory asks for in the next step, as far as can be seen."""
+        ...
+
 
 _E = TypeVar("_E", bound="Equation")
 

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+import yaml
 
 import pdesurrogate.data.generation as generation
 from pdesurrogate.data import Splits, generate, open_dataset
@@ -286,3 +290,39 @@ def test_a_step_that_is_unstable_from_the_start_is_refused_before_anything_is_wr
     with pytest.raises(ValueError, match="is unstable"):
         generate(hasty, tmp_path / "data", overwrite=True)
     data.verify()  # the present dataset has survived the refusal
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_workers_end_with_the_process_that_started_them(tiny, tmp_path):
+    (tmp_path / "recipe.yaml").write_text(
+        yaml.safe_dump(replace(tiny, splits=Splits(300, 0, 0)).to_dict())
+    )
+    code = (
+        "from pdesurrogate.data import generate\n"
+        "if __name__ == '__main__':\n"
+        f"    generate({str(tmp_path / 'recipe.yaml')!r}, {str(tmp_path / 'data')!r}, workers=2)\n"
+    )
+    (tmp_path / "run.py").write_text(code)
+    parent = subprocess.Popen([sys.executable, tmp_path / "run.py"], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "data").glob("train/shard-*.nc")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    workers = [int(pid) for pid in _children(parent.pid)]
+    assert len(workers) >= 2
+    parent.kill()
+    parent.wait()
+    while any(_is_running(pid) for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
