@@ -16,6 +16,12 @@ from pdesurrogate.operators.spectral import (
     vorticity_from_velocity,
     wavenumbers,
 )
+from pdesurrogate.operators.spherical_harmonics import (
+    SphericalHarmonics,
+    linear_truncation,
+    quadratic_truncation,
+    spherical_harmonics,
+)
 from pdesurrogate.operators.staggered import (
     average_to_centres,
     average_to_interior_faces,
@@ -46,6 +52,7 @@ __all__ = [
     "MatrixPoisson",
     "MonotoneFifthOrder",
     "PoissonSolver",
+    "SphericalHarmonics",
     "ThirdOrderUpwind",
     "average_to_centres",
     "average_to_interior_faces",
@@ -53,6 +60,7 @@ __all__ = [
     "divergence",
     "inverse_laplacian",
     "laplacian",
+    "linear_truncation",
     "midpoints",
     "mirror_about_faces",
     "mirror_about_nodes",
@@ -61,7 +69,9 @@ __all__ = [
     "neumann_poisson",
     "no_slip_ghosts",
     "pressure_gradient",
+    "quadratic_truncation",
     "sample_bilinear",
+    "spherical_harmonics",
     "transport",
     "velocity_from_vorticity",
     "vorticity_from_velocity",
