@@ -84,3 +84,11 @@ def test_a_sphere_wants_even_numbers_and_its_own_extent():
         GaussianSphere((5, 8))
     with pytest.raises(ValueError, match=r"must be \(180.0, 360.0\) degrees, got \(180.0, 180.0\)"):
         GaussianSphere((4, 8), (180.0, 180.0))
+
+
+@pytest.mark.parametrize("latitudes", [64, 512])
+def test_the_weights_near_the_poles_are_as_good_as_the_others(latitudes):
+    ducc0 = pytest.importorskip("ducc0")
+    weights = GaussianSphere((latitudes, 2)).quadrature_weights[:, 0]
+    expected = ducc0.misc.GL_weights(latitudes, 2) / (4 * np.pi)
+    np.testing.assert_allclose(weights, np.ravel(expected), rtol=1e-12)
