@@ -194,10 +194,10 @@ class SphericalHarmonics:
         Exact for fields of degree up to `2 n - 1 - T` on `n` latitudes; what lies above `T` is left
         out.
         """
-        return self._analyse(u)[..., :-1, :]
+        return self.analyse_beyond(u)[..., :-1, :]
 
-    def _analyse(self, u: Tensor) -> Tensor:
-        """Up to degree `T + 1`."""
+    def analyse_beyond(self, u: Float[Tensor, "*lead y x"]) -> Complex[Tensor, "*lead k m"]:
+        """The coefficients up to degree `T + 1`, as `divergence_of_scaled` wants them."""
         half = self.grid.num_points[0] // 2
         waves = torch.fft.rfft(u.reshape(-1, *u.shape[-2:]), dim=-1)[..., : self._num_orders]
         waves = torch.view_as_real(waves.permute(2, 1, 0).contiguous()).flatten(-2)
@@ -276,8 +276,8 @@ class SphericalHarmonics:
             east: A vector's part towards east, not multiplied by any cosine.
             north: Its part towards north.
         """
-        a, b = self._analyse(torch.stack([east, north]) / self._cosine)
-        return self._divergence(a, b)
+        a, b = self.analyse_beyond(torch.stack([east, north]) / self._cosine)
+        return self.divergence_of_scaled(a, b)
 
     def vorticity_and_divergence(
         self, east: Float[Tensor, "*lead y x"], north: Float[Tensor, "*lead y x"]
@@ -291,11 +291,20 @@ class SphericalHarmonics:
             east: Part towards east, not multiplied by any cosine.
             north: Part towards north.
         """
-        a, b = self._analyse(torch.stack([east, north]) / self._cosine)
-        return self._divergence(b, -a), self._divergence(a, b)
+        a, b = self.analyse_beyond(torch.stack([east, north]) / self._cosine)
+        return self.divergence_of_scaled(b, -a), self.divergence_of_scaled(a, b)
 
-    def _divergence(self, a: Tensor, b: Tensor) -> Tensor:
-        """Of the vector with the coefficients `a`, `b` of its parts over the cosine."""
+    def divergence_of_scaled(
+        self, a: Complex[Tensor, "*lead k m"], b: Complex[Tensor, "*lead k m"]
+    ) -> Complex[Tensor, "*lead l m"]:
+        r"""Coefficients of the divergence of a vector whose parts over the cosine are given.
+
+        The curl of the same vector is that of `b` and `-a`.
+
+        Args:
+            a: Of $u / \cos\varphi$, up to degree `T + 1`.
+            b: Of $v / \cos\varphi$, likewise.
+        """
         below = torch.cat([torch.zeros_like(b[..., :1, :]), b[..., :-2, :]], dim=-2)
         along = self._turn * a[..., :-1, :]
         return along + self._to_above * b[..., 1:, :] - self._to_below * below
@@ -311,7 +320,7 @@ class SphericalHarmonics:
         return self._from_above * above - self._from_below * below
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def spherical_harmonics(
     grid: GaussianSphere,
     truncation: int,
