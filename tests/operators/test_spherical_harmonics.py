@@ -56,6 +56,8 @@ def test_truncations_of_the_usual_grids():
     assert [quadratic_truncation(grid) for grid in rungs] == [21, 42, 63, 85, 170, 341]
     assert [linear_truncation(grid) for grid in rungs] == [31, 63, 95, 127, 255, 511]
     assert quadratic_truncation(GaussianSphere((64, 64))) == 21
+    assert quadratic_truncation(GaussianSphere((32, 256))) == 21
+    assert linear_truncation(GaussianSphere((32, 256))) == 31
     assert linear_truncation(GaussianSphere((64, 64))) == 31
 
 

@@ -296,6 +296,11 @@ def test_the_courant_number_counts_crossed_rows_and_shows_what_is_not_finite():
     row = math.pi * 6.37122e6 / 64
     number = float(solver.courant_number(solver.initialise(fields)))
     assert number == pytest.approx(38.61 * 600 / row, rel=2e-3)
+    # At rest, waves of another depth than the assumed one count twice the difference of speeds.
+    rest = dict.fromkeys(fields, torch.zeros_like(fields["height"])) | {"height": fields["height"]}
+    shallow = dataclasses.replace(IDEAL, mean_depth=8100.0).discretise(T42, 600.0, dtype=DOUBLE)
+    number = float(shallow.courant_number(shallow.initialise(rest)))
+    assert number == pytest.approx(2 * math.sqrt(9.80616) * (100 - 90) * 600 / row, rel=1e-6)
     fields["height"][0, 0, 0] = math.nan
     assert not solver.courant_number(solver.initialise(fields)).isfinite().any()
 
