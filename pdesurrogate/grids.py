@@ -6,14 +6,19 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-__all__ = ["Channel", "ClosedBox", "Grid", "PeriodicBox", "grid_from_dict"]
+__all__ = ["Channel", "ClosedBox", "GaussianSphere", "Grid", "PeriodicBox", "grid_from_dict"]
 
-Padding = Literal["circular", "replicate"]
-"""How a field continues beyond an edge; the names are those of `torch.nn.functional.pad`."""
+Padding = Literal["circular", "replicate", "polar"]
+"""How a field continues beyond an edge.
+
+`circular` and `replicate` are those of `torch.nn.functional.pad`. `polar` is for the rows of a
+sphere, where the opposite meridian lies beyond a pole.
+"""
 
 _G = TypeVar("_G", bound="Grid")
 
@@ -155,13 +160,109 @@ class Channel(_CellCentred):
     """
 
 
+@dataclass(frozen=True)
+class GaussianSphere(Grid):
+    r"""A sphere: Gauss–Legendre latitudes from south to north, equidistant longitudes from 0° east.
+
+    y is the latitude $\varphi$ and x the longitude $\lambda$, both in degrees; the sines of the
+    latitudes are the roots of the Legendre polynomial of degree `num_points[0]`. With these weights
+    the mean of every polynomial of degree up to `2 * num_points[0] - 1` in $\sin\varphi$ is exact.
+    The sphere's radius belongs to the equation.
+
+    Args:
+        num_points: Latitudes and longitudes, both even: every latitude has its mirror image, every
+            longitude its opposite.
+        domain_extent: 180 and 360 degrees.
+
+    Raises:
+        ValueError: If a number of points is odd or below 2, or the extent is another.
+
+    References:
+        Abramowitz & Stegun (1964), §25.4.29.
+    """
+
+    domain_extent: tuple[float, float] = (180.0, 360.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(n % 2 for n in self.num_points):
+            raise ValueError(
+                f"num_points of a GaussianSphere must be two even numbers, got {self.num_points}"
+            )
+        if self.domain_extent != (180.0, 360.0):
+            raise ValueError(
+                "domain_extent of a GaussianSphere must be (180.0, 360.0) degrees, "
+                f"got {self.domain_extent}"
+            )
+
+    @property
+    def padding(self) -> tuple[Padding, Padding]:
+        """Across the poles along y, circular along x.
+
+        Beyond a pole a scalar continues on the opposite meridian. So do the components of a vector,
+        but with the other sign, since east and north turn around there; who pads them must know
+        which channels they are.
+        """
+        return ("polar", "circular")
+
+    @property
+    def sampling(self) -> str:
+        """Points of the product of both quadratures."""
+        return (
+            "point values at Gauss-Legendre latitudes, south to north, and equidistant longitudes "
+            "from 0 degrees east"
+        )
+
+    @property
+    def sine_of_latitude(self) -> np.ndarray:
+        """The nodes of the quadrature, ascending, to full precision."""
+        return _gauss_legendre(self.num_points[0])[0]
+
+    @property
+    def quadrature_weights(self) -> np.ndarray:
+        """Gauss weights over the longitudes, with sum 1."""
+        ny, nx = self.num_points
+        weights = _gauss_legendre(ny)[1] / (2 * nx)
+        return np.repeat(weights[:, None], nx, axis=1)
+
+    def _points(self, axis: int) -> np.ndarray:
+        if axis == 0:
+            return np.degrees(np.arcsin(self.sine_of_latitude))
+        return np.arange(self.num_points[1]) * self.spacing[1]
+
+
+@lru_cache(maxsize=32)
+def _gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
+    r"""Nodes, ascending, and weights with sum 2 of even order `n`; not to be written to.
+
+    $$ w = \frac{2 (1 - x^2)}{F(x)^2}, \qquad F = (1 - x^2) P_n' = n (P_{n-1} - x P_n) $$
+
+    By Newton's iteration. At a node $F$ is stationary; for the other factor, which is small near
+    the poles, the last correction is kept beyond the rounding of `x`, so that every weight is good
+    to some $n$ roundings. `numpy.polynomial.legendre.leggauss` loses up to five digits there.
+    """
+    x = np.cos(np.pi * (np.arange(n // 2, 0, -1) - 0.25) / (n + 0.5))
+    correction = np.zeros_like(x)
+    for _ in range(6):
+        x = x - correction
+        before, value = np.ones_like(x), x
+        for degree in range(2, n + 1):
+            before, value = value, x * value + (1 - 1 / degree) * (x * value - before)
+        F = n * (before - x * value)
+        correction = value * (1 - x) * (1 + x) / F
+    weights = 2 * ((1 - x) * (1 + x) + 2 * x * correction) / F**2
+    nodes, weights = np.concatenate([-x[::-1], x]), np.concatenate([weights[::-1], weights])
+    nodes.flags.writeable = weights.flags.writeable = False
+    return nodes, weights
+
+
 def grid_from_dict(description: dict[str, Any]) -> Grid:
     """Build the grid that `Grid.to_dict` described.
 
     Raises:
         ValueError: If the description names no known grid.
     """
-    kinds: Sequence[type[Grid]] = (PeriodicBox, ClosedBox, Channel)
+    kinds: Sequence[type[Grid]] = (PeriodicBox, ClosedBox, Channel, GaussianSphere)
     for kind in kinds:
         if description.get("type") == kind.__name__:
             return kind(tuple(description["num_points"]), tuple(description["domain_extent"]))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pdesurrogate.grids import ClosedBox, PeriodicBox, grid_from_dict
+from pdesurrogate.grids import ClosedBox, GaussianSphere, PeriodicBox, grid_from_dict
 
 
 def test_points_of_a_periodic_box_include_the_left_edge_only():
@@ -40,7 +40,10 @@ def test_rungs_keep_the_proportion():
         box.at_resolution(9)
 
 
-@pytest.mark.parametrize("grid", [PeriodicBox((4, 8)), ClosedBox((2, 3), (1.0, 2.0))])
+@pytest.mark.parametrize(
+    "grid",
+    [PeriodicBox((4, 8)), ClosedBox((2, 3), (1.0, 2.0)), GaussianSphere((4, 8))],
+)
 def test_grids_survive_plain_data(grid):
     assert grid_from_dict(grid.to_dict()) == grid
 
@@ -52,3 +55,40 @@ def test_impossible_grids_are_refused():
         PeriodicBox((8, 8), (1.0, 0.0))
     with pytest.raises(ValueError, match="unknown grid 'Torus'; known are PeriodicBox, ClosedBox"):
         grid_from_dict({"type": "Torus"})
+
+
+def test_points_of_a_sphere_run_northwards_and_eastwards():
+    sphere = GaussianSphere((4, 8))
+    assert sphere.domain_extent == (180.0, 360.0)
+    assert sphere.padding == ("polar", "circular")
+    # Roots of P_4: sin² = (15 ± 2 sqrt 30) / 35, as in Abramowitz & Stegun, table 25.4.
+    sines = [-0.861136311594053, -0.339981043584856, 0.339981043584856, 0.861136311594053]
+    np.testing.assert_allclose(np.sin(np.radians(sphere.y)), sines, atol=1e-14)
+    assert sphere.x.tolist() == [0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0]
+    weights = [0.347854845137454, 0.652145154862546, 0.652145154862546, 0.347854845137454]
+    np.testing.assert_allclose(sphere.quadrature_weights.sum(axis=1), np.array(weights) / 2)
+    assert sphere.at_resolution(6) == GaussianSphere((6, 12))
+
+
+@pytest.mark.parametrize("latitudes", [2, 32, 512])
+def test_quadrature_on_a_sphere_is_exact_for_polynomials(latitudes):
+    sphere = GaussianSphere((latitudes, 4))
+    weights, sine = sphere.quadrature_weights, sphere.sine_of_latitude[:, None] * np.ones(4)
+    for degree in (0, 2, 2 * latitudes - 2):
+        assert (weights * sine**degree).sum() == pytest.approx(1 / (degree + 1), rel=1e-12)
+        assert (weights * sine ** (degree + 1)).sum() == pytest.approx(0, abs=1e-15)
+
+
+def test_a_sphere_wants_even_numbers_and_its_own_extent():
+    with pytest.raises(ValueError, match=r"must be two even numbers, got \(5, 8\)"):
+        GaussianSphere((5, 8))
+    with pytest.raises(ValueError, match=r"must be \(180.0, 360.0\) degrees, got \(180.0, 180.0\)"):
+        GaussianSphere((4, 8), (180.0, 180.0))
+
+
+@pytest.mark.parametrize("latitudes", [64, 512])
+def test_the_weights_near_the_poles_are_as_good_as_the_others(latitudes):
+    ducc0 = pytest.importorskip("ducc0")
+    weights = GaussianSphere((latitudes, 2)).quadrature_weights[:, 0]
+    expected = ducc0.misc.GL_weights(latitudes, 2) / (4 * np.pi)
+    np.testing.assert_allclose(weights, np.ravel(expected), rtol=4e-13)

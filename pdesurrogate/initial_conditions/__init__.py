@@ -5,14 +5,22 @@ from pdesurrogate.initial_conditions.fourier_series import random_coefficients
 from pdesurrogate.initial_conditions.gaussian import GaussianRandomField, McWilliamsVorticity
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
 from pdesurrogate.initial_conditions.smoke_noise import SmokeNoise
+from pdesurrogate.initial_conditions.sphere_flows import (
+    BarotropicJet,
+    RossbyHaurwitzWave,
+    SolidBodyRotation,
+)
 from pdesurrogate.initial_conditions.stream import DisturbedStream
 
 __all__ = [
+    "BarotropicJet",
     "CombinedInitialCondition",
     "DisturbedStream",
     "GaussianRandomField",
     "InitialCondition",
     "McWilliamsVorticity",
+    "RossbyHaurwitzWave",
     "SmokeNoise",
+    "SolidBodyRotation",
     "random_coefficients",
 ]

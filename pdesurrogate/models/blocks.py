@@ -20,6 +20,7 @@ __all__ = [
     "Norm",
     "PlainBlock",
     "ResidualBlock",
+    "across_the_pole",
 ]
 
 Norm = Literal["none", "group"]
@@ -65,8 +66,17 @@ def _continued(v: Tensor, axis: int, edge: Padding, reach: int) -> Tensor:
         length = v.shape[axis]
         last, first = v.narrow(axis, length - reach, reach), v.narrow(axis, 0, reach)
         return torch.cat([last, v, first], dim=axis)
+    if edge == "polar":
+        beyond = across_the_pole(v)
+        last, first = beyond.narrow(-2, 0, reach), beyond.narrow(-2, v.shape[-2] - reach, reach)
+        return torch.cat([first, v, last], dim=-2)
     sides = (0, 0, reach, reach) if axis == -2 else (reach, reach, 0, 0)
     return F.pad(v, sides, mode=edge)
+
+
+def across_the_pole(v: Float[Tensor, "*lead y x"]) -> Float[Tensor, "*lead y x"]:
+    """What lies beyond the last row of a sphere: its rows backwards, on the opposite meridian."""
+    return v.flip(-2).roll(v.shape[-1] // 2, dims=-1)
 
 
 @dataclass(frozen=True)

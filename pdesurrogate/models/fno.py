@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pdesurrogate.grids import Grid, Padding
+from pdesurrogate.models.blocks import across_the_pole
 from pdesurrogate.models.options import require_at_least, require_choice
 from pdesurrogate.models.spec import ModelSpec
 
@@ -35,7 +36,8 @@ class FNO(ModelSpec):
     - The positional embedding is off: on a periodic box the equations look the same everywhere,
       and a network that is not told where it is commutes with translations as they do.
     - Along a direction with walls the field is continued by even reflection, which makes it
-      periodic on a box of twice the length; wavenumbers are those of that box.
+      periodic on a box of twice the length; wavenumbers are those of that box. On a sphere it is
+      continued across the pole instead, which closes the meridians to circles.
 
     Args:
         modes: Highest wavenumber kept along each axis.
@@ -112,7 +114,7 @@ class FourierNeuralOperator(nn.Module):
         super().__init__()
         self.operator = operator
         self._modes = modes
-        self._reflected = tuple(edge == "replicate" for edge in edges)
+        self._edges = edges
 
     def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
         """Apply the operator to the periodic continuation of `v`.
@@ -122,9 +124,11 @@ class FourierNeuralOperator(nn.Module):
         """
         ny, nx = v.shape[-2:]
         self.check_grid_size((ny, nx))
-        for axis, reflected in zip((-2, -1), self._reflected, strict=True):
-            if reflected:
+        for axis, edge in zip((-2, -1), self._edges, strict=True):
+            if edge == "replicate":
                 v = torch.cat([v, v.flip(axis)], dim=axis)
+            elif edge == "polar":
+                v = torch.cat([v, across_the_pole(v)], dim=axis)
         return self.operator(v)[..., :ny, :nx]
 
     def check_grid_size(self, num_points: tuple[int, int]) -> None:
@@ -137,8 +141,8 @@ class FourierNeuralOperator(nn.Module):
             ValueError: If a side has no more than `2 * modes` points, or y an odd number of them.
         """
         ny, nx = (
-            n * (2 if reflected else 1)
-            for n, reflected in zip(num_points, self._reflected, strict=True)
+            n * (1 if edge == "circular" else 2)
+            for n, edge in zip(num_points, self._edges, strict=True)
         )
         if min(ny, nx) <= 2 * self._modes:
             raise ValueError(

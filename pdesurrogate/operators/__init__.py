@@ -16,6 +16,12 @@ from pdesurrogate.operators.spectral import (
     vorticity_from_velocity,
     wavenumbers,
 )
+from pdesurrogate.operators.spherical_harmonics import (
+    SphericalHarmonics,
+    linear_truncation,
+    quadratic_truncation,
+    spherical_harmonics,
+)
 from pdesurrogate.operators.staggered import (
     average_to_centres,
     divergence,
@@ -41,12 +47,14 @@ __all__ = [
     "KorenLimiter",
     "MatrixPoisson",
     "PoissonSolver",
+    "SphericalHarmonics",
     "ThirdOrderUpwind",
     "average_to_centres",
     "derivative",
     "divergence",
     "inverse_laplacian",
     "laplacian",
+    "linear_truncation",
     "midpoints",
     "mirror_about_faces",
     "mirror_about_nodes",
@@ -55,7 +63,9 @@ __all__ = [
     "neumann_poisson",
     "no_slip_ghosts",
     "pressure_gradient",
+    "quadratic_truncation",
     "sample_bilinear",
+    "spherical_harmonics",
     "transport",
     "velocity_from_vorticity",
     "vorticity_from_velocity",

@@ -13,10 +13,13 @@ from pdesurrogate.solvers.inflow import Inflow, ParabolicInflow, UniformInflow
 from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes
 from pdesurrogate.solvers.navier_stokes_solver import FlowState, PeriodicNavierStokesSolver
 from pdesurrogate.solvers.obstacles import Cylinder, Obstacle, RandomCylinders, Square
+from pdesurrogate.solvers.orography import ConicalMountain, Orography
 from pdesurrogate.solvers.semi_lagrangian_smoke import (
     SemiLagrangianSmoke,
     SemiLagrangianSmokeSolver,
 )
+from pdesurrogate.solvers.spherical_shallow_water import SphericalShallowWater
+from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
 from pdesurrogate.solvers.stochastic_forcing import StochasticForcing
 from pdesurrogate.solvers.time_stepping import SemilinearEquation, etdrk4
 
@@ -26,6 +29,7 @@ __all__ = [
     "ChannelFlow",
     "ChannelFlowSolver",
     "ChannelState",
+    "ConicalMountain",
     "Cylinder",
     "DiagonalForcing",
     "Equation",
@@ -34,6 +38,7 @@ __all__ = [
     "Inflow",
     "KolmogorovForcing",
     "Obstacle",
+    "Orography",
     "ParabolicInflow",
     "PeriodicNavierStokes",
     "PeriodicNavierStokesSolver",
@@ -42,6 +47,8 @@ __all__ = [
     "SemiLagrangianSmokeSolver",
     "SemilinearEquation",
     "Solver",
+    "SphericalShallowWater",
+    "SphericalShallowWaterSolver",
     "Square",
     "StochasticForcing",
     "SubStepping",

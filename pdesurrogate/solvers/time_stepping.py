@@ -21,8 +21,8 @@ class SemilinearEquation(Protocol):
 
     @property
     def linear(self) -> Tensor:
-        """The diagonal of `L`, real, float64, of the state's trailing shape; a leading dimension
-        may hold one diagonal per trajectory of the batch."""
+        """The diagonal of `L`, float64 or, where waves turn, complex128, of the state's trailing
+        shape; a leading dimension may hold one diagonal per trajectory of the batch."""
         ...
 
     def nonlinear(self, state: Tensor, time: Tensor) -> Tensor:
@@ -74,11 +74,11 @@ def etdrk4(
 
 
 def _etdrk4_weights(linear: Tensor, dt: float) -> list[Tensor]:
-    """`exp(L dt)`, `exp(L dt / 2)` and the four weights of the stages, float64.
+    """`exp(L dt)`, `exp(L dt / 2)` and the four weights of the stages, in double precision.
 
     They lie in memory as `linear` does.
     """
-    values = linear.cpu().double()
+    values = linear.cpu().to(torch.complex128 if linear.is_complex() else torch.float64)
     chunks = [_weights_of(chunk * dt, dt) for chunk in values.flatten().split(_CHUNK)]
     return [
         torch.empty_like(values).copy_(torch.cat(weight).reshape(values.shape))
@@ -92,7 +92,8 @@ def _weights_of(z: Tensor, dt: float, num_points: int = 32) -> tuple[Tensor, ...
     exp_circle = torch.exp(circle)
 
     def mean(values: Tensor) -> Tensor:
-        return dt * values.mean(dim=-1).real
+        average = dt * values.mean(dim=-1)
+        return average if z.is_complex() else average.real
 
     return (
         torch.exp(z),

@@ -1,6 +1,7 @@
 """Moving a field between the grids of a ladder: restriction `R` and prolongation `Q`.
 
-The grid decides how: a periodic box through the Fourier series, a grid of cells by averages.
+The grid decides how: a periodic box through the Fourier series, a grid of cells by averages, a
+sphere through spherical harmonics.
 """
 
 from __future__ import annotations
@@ -10,11 +11,20 @@ from functools import singledispatch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.grids import Channel, ClosedBox, Grid, PeriodicBox
+from pdesurrogate.grids import Channel, ClosedBox, GaussianSphere, Grid, PeriodicBox
 from pdesurrogate.transfer.cell_average import average_cells, reconstruct_cells, repeat_cells
 from pdesurrogate.transfer.spectral import resample
+from pdesurrogate.transfer.spherical import resample_sphere
 
-__all__ = ["average_cells", "prolong", "reconstruct_cells", "repeat_cells", "resample", "restrict"]
+__all__ = [
+    "average_cells",
+    "prolong",
+    "reconstruct_cells",
+    "repeat_cells",
+    "resample",
+    "resample_sphere",
+    "restrict",
+]
 
 
 def restrict(
@@ -86,3 +96,9 @@ def _(source: Grid, u: Tensor, target: Grid) -> Tensor:
     if target.resolution > source.resolution:
         return repeat_cells(u, target.num_points)
     return average_cells(u, target.num_points)
+
+
+@_transfer.register
+def _(source: GaussianSphere, u: Tensor, target: Grid) -> Tensor:
+    assert isinstance(target, GaussianSphere)
+    return resample_sphere(u, source, target)

@@ -87,3 +87,21 @@ def test_tiling_repeats_channels_in_turn() -> None:
     v = torch.arange(3.0).reshape(1, 3, 1, 1).expand(1, 3, 2, 2)
     assert ChannelTiling(7)(v)[0, :, 0, 0].tolist() == [0, 1, 2, 0, 1, 2, 0]
     assert ChannelTiling(3)(v) is v
+
+
+def test_a_convolution_on_a_sphere_looks_across_the_poles() -> None:
+    rows, columns = 6, 8
+    v = torch.arange(rows * columns).float().reshape(1, 1, rows, columns)
+    convolution = BoundaryConv2d(1, 1, ("polar", "circular"), kernel_size=5)
+    for offset in (-2, -1, 1, 2):
+        with torch.no_grad():
+            convolution.weight.zero_()[0, 0, 2 + offset, 2] = 1
+            convolution.bias.zero_()
+        seen = convolution(v)[0, 0]
+        for row in range(rows):
+            beyond = row + offset
+            if 0 <= beyond < rows:
+                expected = v[0, 0, beyond]
+            else:  # -1 is row 0, -2 row 1, 6 row 5, ...; half a circle further
+                expected = v[0, 0, -1 - beyond if beyond < 0 else 2 * rows - 1 - beyond].roll(4)
+            assert seen[row].tolist() == expected.tolist()

@@ -1,0 +1,222 @@
+"""Flows on a sphere that the literature tests shallow-water solvers with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pdesurrogate.grids import GaussianSphere, Grid
+from pdesurrogate.initial_conditions.initial_condition import InitialCondition
+
+__all__ = ["BarotropicJet", "RossbyHaurwitzWave", "SolidBodyRotation"]
+
+
+@dataclass(frozen=True)
+class SolidBodyRotation(InitialCondition):
+    r"""The fluid turns as a solid body, in balance: Williamson's second case.
+
+    $$ u = U (\cos\varphi \cos\alpha + \sin\varphi \cos\lambda \sin\alpha), \quad
+       v = -U \sin\lambda \sin\alpha, \qquad
+       g h = g h_0 - (a \Omega U + \tfrac12 U^2)\, s^2, $$
+
+    with $s = \sin\varphi \cos\alpha - \cos\varphi \cos\lambda \sin\alpha$, the sine of the latitude
+    about the flow's own axis. Nothing is random. It is a steady solution if the equation has these
+    parameters and the flow turns about the sphere's axis ($\alpha = 0$) or the sphere does not turn
+    ($\Omega = 0$).
+
+    Args:
+        speed: `U`, in metres per second.
+        equatorial_depth: $h_0$, in metres.
+        tilt: $\alpha$ between the flow's axis and the sphere's, in degrees.
+        gravity: Of the equation.
+        rotation_rate: Of the equation.
+        radius: Of the equation.
+
+    References:
+        Williamson et al. (1992), *J. Comput. Phys.* 102, §3.2.
+    """
+
+    speed: float = 2 * math.pi * 6.37122e6 / (12 * 86400)
+    equatorial_depth: float = 2.94e4 / 9.80616
+    tilt: float = 0.0
+    gravity: float = 9.80616
+    rotation_rate: float = 7.292e-5
+    radius: float = 6.37122e6
+
+    def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
+        """The flow at the grid's points; see `InitialCondition.sample`."""
+        latitude, longitude = _angles(grid)
+        tilted, upright = math.sin(math.radians(self.tilt)), math.cos(math.radians(self.tilt))
+        sine, cosine = latitude.sin(), latitude.cos()
+        s = sine * upright - cosine * longitude.cos() * tilted
+        drop = self.radius * self.rotation_rate * self.speed + 0.5 * self.speed**2
+        return {
+            "height": self.equatorial_depth - drop / self.gravity * s**2,
+            "velocity_x": self.speed * (cosine * upright + sine * longitude.cos() * tilted),
+            "velocity_y": -self.speed * longitude.sin() * tilted + 0 * latitude,
+        }
+
+
+@dataclass(frozen=True)
+class RossbyHaurwitzWave(InitialCondition):
+    r"""A wave of few crests around the globe: Williamson's sixth case.
+
+    $$ \psi = -a^2 \omega \sin\varphi + a^2 K \cos^R\varphi \sin\varphi \cos R\lambda $$
+
+    The wind has this stream function and no divergence, the depth is balanced with it. In a flow
+    without divergence the wave moves eastwards unchanged; here it nearly does for days. Nothing is
+    random.
+
+    Args:
+        rate: $\omega = K$, in radians per second.
+        wavenumber: `R`, crests around the globe, at least 1.
+        polar_depth: $h_0$, in metres.
+        gravity: Of the equation.
+        rotation_rate: Of the equation.
+        radius: Of the equation.
+
+    Raises:
+        ValueError: If the wavenumber is below 1.
+
+    References:
+        Williamson et al. (1992), *J. Comput. Phys.* 102, eqs. 141–149.
+    """
+
+    rate: float = 7.848e-6
+    wavenumber: int = 4
+    polar_depth: float = 8000.0
+    gravity: float = 9.80616
+    rotation_rate: float = 7.292e-5
+    radius: float = 6.37122e6
+
+    def __post_init__(self) -> None:
+        if self.wavenumber < 1:
+            raise ValueError(f"wavenumber must be at least 1, got {self.wavenumber}")
+
+    def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
+        """The wave at the grid's points; see `InitialCondition.sample`."""
+        latitude, longitude = _angles(grid)
+        s, c = latitude.sin(), latitude.cos()
+        r, w, k, omega = self.wavenumber, self.rate, self.rate, self.rotation_rate
+        crest, double = (r * longitude).cos(), (2 * r * longitude).cos()
+        a = 0.5 * w * (2 * omega + w) * c**2 + 0.25 * k**2 * (
+            c ** (2 * r) * ((r + 1) * c**2 + (2 * r**2 - r - 2)) - 2 * r**2 * c ** (2 * r - 2)
+        )
+        b = 2 * (omega + w) * k * c**r / ((r + 1) * (r + 2))
+        b = b * ((r**2 + 2 * r + 2) - (r + 1) ** 2 * c**2)
+        d = 0.25 * k**2 * c ** (2 * r) * ((r + 1) * c**2 - (r + 2))
+        east = w * c + k * c ** (r - 1) * (r * s**2 - c**2) * crest
+        north = -k * r * c ** (r - 1) * s * (r * longitude).sin()
+        depth = self.radius**2 / self.gravity * (a + b * crest + d * double)
+        return {
+            "height": self.polar_depth + depth,
+            "velocity_x": self.radius * east,
+            "velocity_y": self.radius * north,
+        }
+
+
+@dataclass(frozen=True)
+class BarotropicJet(InitialCondition):
+    r"""A balanced jet in the middle latitudes and a bump of the surface that makes it unstable.
+
+    $$ u = \frac{U}{e_n} \exp \frac{1}{(\varphi - \varphi_0)(\varphi - \varphi_1)}
+       \quad \text{for } \varphi_0 < \varphi < \varphi_1, \qquad
+       e_n = \exp \frac{-4}{(\varphi_1 - \varphi_0)^2}, $$
+    $$ g h = g h_0 - \int^{\varphi} a u \left(2 \Omega \sin\varphi'
+       + \frac{\tan\varphi'}{a} u\right) d\varphi'
+       + g \hat h \cos\varphi\, e^{-(\lambda - \lambda_2)^2/\alpha^2}
+       e^{-(\varphi_2 - \varphi)^2/\beta^2}, $$
+
+    with $\varphi_0 = \pi/7$, $\varphi_1 = \pi/2 - \varphi_0$, $\varphi_2 = \pi/4$,
+    $\alpha = 1/3$, $\beta = 1/15$ and $\lambda_2$ in the middle of the grid's longitudes, at 180°.
+    $h_0$ makes the mean of the balanced depth the given one. Nothing is random. Without the bump it
+    is a steady solution of the equation without hyperdiffusion.
+
+    Args:
+        speed: `U`, the jet's largest, in metres per second.
+        bump: $\hat h$, in metres; 0 leaves the jet in balance.
+        mean_depth: Of the balanced fluid, in metres.
+        gravity: Of the equation.
+        rotation_rate: Of the equation.
+        radius: Of the equation.
+
+    References:
+        Galewsky, Scott & Polvani (2004), *Tellus A* 56, eqs. 2–4.
+    """
+
+    speed: float = 80.0
+    bump: float = 120.0
+    mean_depth: float = 10000.0
+    gravity: float = 9.80616
+    rotation_rate: float = 7.292e-5
+    radius: float = 6.37122e6
+
+    def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
+        """The jet at the grid's points; see `InitialCondition.sample`."""
+        latitude, longitude = _angles(grid)
+        across = (math.pi / 4 - latitude) * 15
+        along = (longitude - math.pi) * 3
+        bump = self.bump * latitude.cos() * torch.exp(-(along**2) - across**2)
+        zeros = torch.zeros(grid.num_points, dtype=torch.float64)
+        return {
+            "height": torch.from_numpy(self._depth(latitude[:, 0].numpy()))[:, None] + bump,
+            "velocity_x": torch.from_numpy(self._wind(latitude.numpy())) + zeros,
+            "velocity_y": zeros,
+        }
+
+    @property
+    def _edges(self) -> tuple[float, float]:
+        return math.pi / 7, math.pi / 2 - math.pi / 7
+
+    def _wind(self, latitude: np.ndarray) -> np.ndarray:
+        south, north = self._edges
+        inside = (latitude > south) & (latitude < north)
+        product = np.where(inside, (latitude - south) * (latitude - north), -1.0)
+        peak = np.exp(-4 / (north - south) ** 2)
+        return np.where(inside, self.speed / peak * np.exp(1 / product), 0.0)
+
+    def _depth(self, latitude: np.ndarray) -> np.ndarray:
+        """In balance with the wind: falling northwards across the jet, constant on either side."""
+        south, north = self._edges
+        inside = _integral(lambda at: self._drop(at) * np.cos(at), south, np.array([north]))
+        beyond = self._drop(np.array([north])) * (1 - math.sin(north))
+        return np.asarray(self.mean_depth + 0.5 * (inside + beyond) - self._drop(latitude))
+
+    def _drop(self, latitude: np.ndarray) -> np.ndarray:
+        """How far the surface has fallen from south of the jet."""
+
+        def slope(at: np.ndarray) -> np.ndarray:
+            wind = self._wind(at)
+            turn = 2 * self.rotation_rate * self.radius * np.sin(at) + np.tan(at) * wind
+            return np.asarray(wind * turn / self.gravity)
+
+        south, north = self._edges
+        return _integral(slope, south, np.clip(latitude, south, north))
+
+
+def _integral(
+    function: Callable[[np.ndarray], np.ndarray], low: float, high: np.ndarray
+) -> np.ndarray:
+    """By Gauss's quadrature with enough nodes for a jet's smooth edges."""
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    width = np.asarray(high - low)
+    values = function(low + (nodes + 1) / 2 * width[..., None])
+    return np.asarray((values * weights).sum(-1) * width / 2)
+
+
+def _angles(grid: Grid) -> tuple[Float[Tensor, "y 1"], Float[Tensor, "1 x"]]:
+    """Latitudes and longitudes in radians.
+
+    Raises:
+        ValueError: If the grid is not on a sphere.
+    """
+    if not isinstance(grid, GaussianSphere):
+        raise ValueError(f"a flow on a sphere needs a GaussianSphere, got {type(grid).__name__}")
+    latitude, longitude = torch.tensor(grid.y).deg2rad(), torch.tensor(grid.x).deg2rad()
+    return latitude[:, None], longitude[None, :]

@@ -1,0 +1,166 @@
+"""Shallow water on a rotating sphere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from pdesurrogate.fields import Field
+from pdesurrogate.grids import GaussianSphere, Grid
+from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.solvers.orography import Orography
+from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
+
+__all__ = ["SphericalShallowWater"]
+
+_WIND = ("velocity_x", "velocity_y")
+
+
+@dataclass(frozen=True)
+class SphericalShallowWater(Equation):
+    r"""A thin layer of fluid on a rotating sphere, in vorticity and divergence.
+
+    $$ \partial_t \zeta = -\nabla \cdot \big((\zeta + f)\, u\big) - \nu_l \zeta $$
+    $$ \partial_t \delta = k \cdot \nabla \times \big((\zeta + f)\, u\big)
+       - \nabla^2 \left(\tfrac12 |u|^2 + g (h + b)\right) - \nu_l \delta $$
+    $$ \partial_t h = -\nabla \cdot (h u) - \nu_l h, \qquad f = 2 \Omega \sin\varphi $$
+
+    with the depth `h` of the fluid over the ground `b`. The hyperdiffusion acts on the harmonics of
+    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / T (T+1))^p$ and leaves the mean alone. It
+    belongs to the truncation `T` of the solver, not to the fluid: another grid damps other scales.
+
+    The default is the Earth's size, rotation and gravity.
+
+    Args:
+        gravity: `g`, in metres per second squared.
+        mean_depth: `H`, in metres, the depth for which gravity waves are integrated exactly. It
+            changes no solution, but it must be near the mean of `height`: where it is a fifth
+            off, long steps are unstable.
+        rotation_rate: $\Omega$, in radians per second.
+        radius: `a` of the sphere, in metres.
+        hyperdiffusion_order: `p`, a power of the Laplacian, at least 1.
+        hyperdiffusion_time: $\tau$, in seconds, in which the smallest scale decays by a factor of
+            `e`; infinite for none.
+        orography: The ground `b`; None where it is flat.
+
+    Raises:
+        ValueError: If a parameter is out of its range.
+
+    References:
+        Williamson et al. (1992), *J. Comput. Phys.* 102.
+    """
+
+    grid_type: ClassVar[type[Grid]] = GaussianSphere
+
+    gravity: float = 9.80616
+    mean_depth: float = 10000.0
+    rotation_rate: float = 7.292e-5
+    radius: float = 6.37122e6
+    hyperdiffusion_order: int = 4
+    hyperdiffusion_time: float = 8640.0
+    orography: Orography | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("gravity", "mean_depth", "radius"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} must be finite and positive, got {value}")
+        if not math.isfinite(self.rotation_rate):
+            raise ValueError(f"rotation_rate must be finite, got {self.rotation_rate}")
+        if self.hyperdiffusion_order < 1:
+            raise ValueError(
+                f"hyperdiffusion_order must be at least 1, got {self.hyperdiffusion_order}"
+            )
+        if not self.hyperdiffusion_time > 0:
+            raise ValueError(
+                f"hyperdiffusion_time must be positive, got {self.hyperdiffusion_time}"
+            )
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Depth and wind, from which the solver starts, and what follows."""
+        ground = Field(
+            "orography",
+            "m",
+            "height of the ground",
+            is_prognostic=False,
+            is_static=True,
+            standard_name="surface_altitude",
+        )
+        return (
+            Field("height", "m", "depth of the fluid", is_signed=False),
+            Field(
+                "velocity_x",
+                "m s-1",
+                "eastward wind",
+                vector_part="x",
+                standard_name="eastward_wind",
+            ),
+            Field(
+                "velocity_y",
+                "m s-1",
+                "northward wind",
+                vector_part="y",
+                standard_name="northward_wind",
+            ),
+            Field(
+                "vorticity",
+                "s-1",
+                "relative vorticity",
+                is_prognostic=False,
+                transported_by=_WIND,
+                standard_name="atmosphere_upward_relative_vorticity",
+            ),
+            Field(
+                "divergence",
+                "s-1",
+                "divergence of the wind",
+                is_prognostic=False,
+                standard_name="divergence_of_wind",
+            ),
+            *(() if self.orography is None else (ground,)),
+        )
+
+    def check_stable(self, grid: Grid, dt: float) -> None:
+        """Refuse a step that turns inertial oscillations too far.
+
+        Raises:
+            ValueError: Names the largest step that the rotation allows.
+        """
+        # 2 Omega dt on the imaginary axis, where a fourth-order Runge-Kutta scheme holds to 2.83.
+        largest = 2.8 / max(2 * abs(self.rotation_rate), 1e-300)
+        if dt > largest:
+            raise ValueError(
+                f"a time step of {dt:g} s is unstable at the rotation rate {self.rotation_rate:g} "
+                f"per second; at most {largest:.4g} s are stable"
+            )
+
+    def discretise(
+        self,
+        grid: Grid,
+        dt: float,
+        *,
+        variants: Sequence[SphericalShallowWater] = (),
+        dtype: torch.dtype = torch.float32,
+        device: str | torch.device = "cpu",
+    ) -> SphericalShallowWaterSolver:
+        """The solver by spherical harmonics with ETDRK4 in time.
+
+        Raises:
+            ValueError: If `grid` is not a `GaussianSphere`, `dt` is not positive, or only some of
+                the variants have an orography.
+        """
+        if not isinstance(grid, GaussianSphere):
+            raise ValueError(
+                f"SphericalShallowWater needs a GaussianSphere, got {type(grid).__name__}"
+            )
+        if not dt > 0:
+            raise ValueError(f"the time step must be positive, got {dt}")
+        equations = tuple(variants) or (self,)
+        if len({e.orography is None for e in equations}) > 1:
+            raise ValueError("the trajectories of a batch must all have an orography, or none")
+        return SphericalShallowWaterSolver(equations, grid, dt, dtype=dtype, device=device)

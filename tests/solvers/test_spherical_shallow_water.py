@@ -1,0 +1,360 @@
+"""Shallow water on a sphere against exact solutions, conservation laws and its stated order."""
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pdesurrogate.grids import GaussianSphere, PeriodicBox
+from pdesurrogate.initial_conditions import (
+    BarotropicJet,
+    InitialCondition,
+    RossbyHaurwitzWave,
+    SolidBodyRotation,
+)
+from pdesurrogate.operators import spherical_harmonics
+from pdesurrogate.rollout import repeat
+from pdesurrogate.solvers import (
+    ConicalMountain,
+    Equation,
+    Orography,
+    Solver,
+    SphericalShallowWater,
+)
+
+DOUBLE = torch.float64
+T21, T42 = GaussianSphere((32, 64)), GaussianSphere((64, 128))
+HOUR, DAY = 3600.0, 86400.0
+IDEAL = SphericalShallowWater(hyperdiffusion_time=math.inf)
+
+
+def sampled(state: InitialCondition, grid: GaussianSphere) -> dict[str, Tensor]:
+    fields = state.sample(np.random.default_rng(0), grid)
+    return {name: field[None] for name, field in fields.items()}
+
+
+def run(
+    equation: SphericalShallowWater,
+    fields: dict[str, Tensor],
+    dt: float,
+    steps: int,
+    grid: GaussianSphere = T42,
+) -> dict[str, Tensor]:
+    solver = equation.discretise(grid, dt, dtype=DOUBLE)
+    return solver.observe(repeat(solver.step, steps)(solver.initialise(fields)), grid)
+
+
+def mean(field: Tensor, grid: GaussianSphere) -> Tensor:
+    return (field * torch.tensor(grid.quadrature_weights)).sum((-2, -1))
+
+
+def relative(a: Tensor, b: Tensor, grid: GaussianSphere = T42) -> float:
+    return math.sqrt(mean((a - b) ** 2, grid).item() / mean(b**2, grid).item())
+
+
+@dataclasses.dataclass(frozen=True)
+class Hills(Orography):
+    """A smooth ground of degree 5, held by every grid here."""
+
+    peak: float = 1000.0
+
+    def height(self, latitude: Tensor, longitude: Tensor) -> Tensor:
+        return self.peak * latitude.cos() ** 4 * latitude.sin() * (4 * longitude).cos()
+
+
+def test_it_keeps_the_contracts():
+    assert isinstance(IDEAL, Equation)
+    assert isinstance(IDEAL.discretise(T21, 600.0), Solver)
+    assert [field.name for field in IDEAL.fields if field.is_prognostic] == [
+        "height",
+        "velocity_x",
+        "velocity_y",
+    ]
+
+
+@pytest.mark.parametrize("days", [1, pytest.param(5, marks=pytest.mark.slow, id="5 days")])
+def test_solid_body_rotation_is_steady(days):
+    start = sampled(SolidBodyRotation(), T42)
+    equation = dataclasses.replace(IDEAL, mean_depth=2500.0)
+    end = run(equation, start, 1800.0, 48 * days)
+    assert relative(end["height"], start["height"]) < 1e-14 * days
+    assert relative(end["velocity_x"], start["velocity_x"]) < 1e-13 * days
+    assert end["velocity_y"].abs().max() < 1e-11 * days
+
+
+def test_without_rotation_a_flow_across_the_poles_is_steady():
+    start = sampled(SolidBodyRotation(tilt=65.0, rotation_rate=0.0), T42)
+    equation = dataclasses.replace(IDEAL, rotation_rate=0.0, mean_depth=3000.0)
+    end = run(equation, start, 1800.0, 48)
+    assert relative(end["height"], start["height"]) < 1e-13
+    for name in ("velocity_x", "velocity_y"):
+        assert relative(end[name], start[name]) < 1e-12
+
+
+def test_a_fluid_at_rest_over_hills_stays_at_rest():
+    equation = dataclasses.replace(IDEAL, mean_depth=5000.0, orography=Hills())
+    ground = Hills().on(T42)[None]
+    zeros = torch.zeros_like(ground)
+    start = {"height": 5000.0 - ground, "velocity_x": zeros, "velocity_y": zeros}
+    end = run(equation, start, 1200.0, 36)
+    assert end["velocity_x"].abs().max() < 1e-10
+    assert relative(end["height"], start["height"]) < 1e-13
+    torch.testing.assert_close(end["orography"], ground, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("assumed_depth", [10000.0, 8000.0])
+def test_gravity_waves_have_their_frequency_whatever_depth_is_assumed(assumed_depth):
+    # Without rotation, h = H + e cos(w t) Y with w² = g H l (l + 1) / a².
+    equation = dataclasses.replace(IDEAL, rotation_rate=0.0, mean_depth=assumed_depth)
+    degree, order, depth = 7, 3, 10000.0
+    c = torch.zeros(22, 22, dtype=torch.complex128)
+    c[degree, order] = 1.0
+    wave = spherical_harmonics(T21, 21, DOUBLE).synthesise(c)[None]
+    zeros = torch.zeros_like(wave)
+    start = {"height": depth + 1e-4 * wave, "velocity_x": zeros, "velocity_y": zeros}
+    frequency = math.sqrt(9.80616 * depth * degree * (degree + 1)) / 6.37122e6
+    for steps in (10, 25):
+        end = run(equation, start, 600.0, steps, T21)
+        amplitude = (end["height"] - depth) / 1e-4
+        expected = math.cos(frequency * 600.0 * steps) * wave
+        assert (amplitude - expected).abs().max() < 1e-6
+
+
+def test_every_harmonic_decays_at_its_own_rate():
+    # Vorticity of one degree that turns as a solid body does nothing else: order zero.
+    equation = SphericalShallowWater(
+        rotation_rate=0.0, hyperdiffusion_order=2, hyperdiffusion_time=DAY
+    )
+    c = torch.zeros(22, 22, dtype=torch.complex128)
+    c[6, 0] = 1e-9
+    sht = spherical_harmonics(T21, 21, DOUBLE)
+    u, v = (6.37122e6 * part[None] for part in sht.velocity(c, 0 * c))
+    start = {"height": torch.full_like(u, 10000.0), "velocity_x": u, "velocity_y": v}
+    end = run(equation, start, HOUR, 24, T21)
+    rate = (6 * 7 / (21 * 22)) ** 2
+    assert relative(end["velocity_x"], math.exp(-rate) * u, T21) < 1e-5
+
+
+def invariants(fields: dict[str, Tensor], ground: Tensor, grid: GaussianSphere) -> list[float]:
+    """Mass, energy, and potential enstrophy per area."""
+    h, g = fields["height"], 9.80616
+    kinetic = 0.5 * h * (fields["velocity_x"] ** 2 + fields["velocity_y"] ** 2)
+    surface = 0.5 * g * ((h + ground) ** 2 - ground**2)
+    f = 2 * 7.292e-5 * torch.tensor(grid.sine_of_latitude)[:, None]
+    enstrophy = 0.5 * (fields["vorticity"] + f) ** 2 / h
+    return [float(mean(q, grid)) for q in (h, kinetic + surface - 0.5 * g * 1e8, enstrophy)]
+
+
+@pytest.mark.parametrize("with_hills", [False, True])
+def test_mass_is_conserved_to_rounding_and_energy_while_the_flow_is_resolved(with_hills):
+    start = sampled(RossbyHaurwitzWave(), T42)
+    equation = dataclasses.replace(IDEAL, orography=Hills(500.0) if with_hills else None)
+    ground = (Hills(500.0).on(T42) if with_hills else torch.zeros(T42.num_points).double())[None]
+    before = run(equation, start, 900.0, 0)
+    after = run(equation, start, 900.0, 96)
+    mass, energy, enstrophy = zip(
+        invariants(before, ground, T42), invariants(after, ground, T42), strict=True
+    )
+    assert mass[1] == pytest.approx(mass[0], rel=1e-15)
+    assert energy[1] == pytest.approx(energy[0], rel=5e-8)
+    assert enstrophy[1] == pytest.approx(enstrophy[0], rel=5e-8)
+
+
+def test_order_in_time_is_four_on_a_nonlinear_flow():
+    start = sampled(RossbyHaurwitzWave(), T21)
+    solutions = [
+        run(IDEAL, start, 6 * HOUR / steps, steps, T21)["vorticity"] for steps in (6, 12, 24, 96)
+    ]
+    errors = [relative(s, solutions[-1], T21) for s in solutions[:-1]]
+    orders = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
+    assert min(orders) > 3.7, (errors, orders)
+
+
+def test_turning_the_start_about_the_axis_turns_the_end():
+    start = sampled(BarotropicJet(), T21)
+    turned = {name: field.roll(5, dims=-1) for name, field in start.items()}
+    equation = SphericalShallowWater()
+    end, other = (run(equation, fields, 1200.0, 20, T21) for fields in (start, turned))
+    for name, field in end.items():
+        assert relative(other[name], field.roll(5, dims=-1), T21) < 1e-11, name
+
+
+def test_the_mirror_image_of_a_flow_is_a_flow():
+    start = sampled(BarotropicJet(), T21)
+    flipped = {name: field.flip(-2) for name, field in start.items()}
+    flipped["velocity_y"] = -flipped["velocity_y"]
+    end, other = (run(SphericalShallowWater(), f, 1200.0, 20, T21) for f in (start, flipped))
+    for name, sign in (("height", 1), ("velocity_x", 1), ("vorticity", -1), ("divergence", 1)):
+        assert relative(sign * other[name].flip(-2), end[name], T21) < 1e-11, name
+
+
+@pytest.mark.parametrize("state", [RossbyHaurwitzWave(), BarotropicJet(bump=0.0)])
+def test_balanced_states_start_without_divergence_growing(state):
+    # The terms of the divergence equation, of some 1e-10 / s², cancel.
+    grid = GaussianSphere((128, 256))
+    solver = IDEAL.discretise(grid, 1.0, dtype=DOUBLE)
+    fields = solver.observe(solver.step(solver.initialise(sampled(state, grid))), grid)
+    unbalanced = sampled(state, grid)
+    unbalanced["height"] = torch.full_like(unbalanced["height"], 10000.0)
+    grown = solver.observe(solver.step(solver.initialise(unbalanced)), grid)
+    assert fields["divergence"].abs().max() < 2e-4 * grown["divergence"].abs().max()
+
+
+def test_a_smooth_flow_converges_spectrally_in_space():
+    equation = dataclasses.replace(IDEAL, orography=Hills(500.0))
+    seen_on, ends = GaussianSphere((20, 40)), []
+    for latitudes in (24, 32, 48, 64):
+        grid = GaussianSphere((latitudes, 2 * latitudes))
+        solver = equation.discretise(grid, 900.0, dtype=DOUBLE)
+        state = repeat(solver.step, 48)(solver.initialise(sampled(RossbyHaurwitzWave(), grid)))
+        ends.append(solver.observe(state, seen_on)["vorticity"])
+    errors = [relative(end, ends[-1], seen_on) for end in ends[:-1]]
+    assert all(e < most for e, most in zip(errors, (5e-3, 5e-4, 1e-5), strict=True)), errors
+
+
+@pytest.mark.parametrize(("courant", "is_stable"), [(1.28, True), (1.45, False)])
+def test_the_courant_limit_parts_stable_from_unstable_steps(courant, is_stable):
+    # Solid rotation carries the waves of the highest order round the equator at its full speed.
+    state = SolidBodyRotation(speed=20.0, equatorial_depth=10010.0, rotation_rate=0.0)
+    equation = dataclasses.replace(IDEAL, rotation_rate=0.0)
+    dt = courant * math.pi * 6.37122e6 / 32 / 20.0
+    solver = equation.discretise(T21, dt, dtype=DOUBLE)
+    fields = sampled(state, T21)
+    noise = torch.randn(1, 32, 64, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
+    fields["velocity_y"] = fields["velocity_y"] + 1e-8 * noise
+    start = solver.initialise(fields)
+    assert float(solver.courant_number(start)) == pytest.approx(courant, rel=0.06)
+    end = solver.observe(repeat(solver.step, 120)(start), T21)["velocity_y"]
+    assert bool(end.abs().max() < 1e-6) == is_stable
+
+
+def test_a_coarse_grid_observes_the_truncated_fields():
+    start = sampled(RossbyHaurwitzWave(), T42)
+    solver = IDEAL.discretise(T42, 900.0, dtype=DOUBLE)
+    state = repeat(solver.step, 8)(solver.initialise(start))
+    coarse, fine = solver.observe(state, T21), solver.observe(state, T42)
+    kept = spherical_harmonics(T42, 31, DOUBLE).analyse(fine["vorticity"])
+    there = spherical_harmonics(T21, 31, DOUBLE).analyse(coarse["vorticity"])
+    assert float((kept - there).norm() / kept.norm()) < 1e-12
+    # What is observed starts another solver where this one was.
+    again = solver.initialise(fine)
+    torch.testing.assert_close(solver.observe(again, T42), fine, rtol=1e-10, atol=1e-12)
+    lower = IDEAL.discretise(T21, 900.0, dtype=DOUBLE).initialise(fine)
+    assert lower.shape == (1, 3, 22, 22)
+
+
+def test_a_batch_of_variants_equals_the_single_runs():
+    variants = [
+        SphericalShallowWater(orography=Hills(300.0)),
+        SphericalShallowWater(5.0, 8000.0, 1e-4, 5e6, 2, 7200.0, Hills(100.0)),
+    ]
+    one = sampled(RossbyHaurwitzWave(), T21)
+    start = {name: field.expand(2, -1, -1) for name, field in one.items()}
+    solver = variants[0].discretise(T21, 600.0, variants=variants, dtype=DOUBLE)
+    together = solver.observe(repeat(solver.step, 12)(solver.initialise(start)), T21)
+    for row, variant in enumerate(variants):
+        for name, field in run(variant, one, 600.0, 12, T21).items():
+            assert relative(together[name][row], field[0], T21) < 1e-12, name
+    with pytest.raises(ValueError, match=r"given 2 variants .* initial state has 1 trajectories"):
+        solver.initialise(one)
+
+
+def test_gradients_are_those_of_finite_differences():
+    grid = GaussianSphere((8, 16))
+    solver = IDEAL.discretise(grid, 1800.0, dtype=DOUBLE)
+    start = sampled(RossbyHaurwitzWave(wavenumber=2), grid)
+
+    def later(depth: Tensor, wind: Tensor) -> tuple[Tensor, Tensor]:
+        fields = {**start, "height": 1000 * depth, "velocity_x": 10 * wind}
+        end = solver.observe(repeat(solver.step, 2)(solver.initialise(fields)), grid)
+        return end["height"] / 1000, end["velocity_x"] / 10
+
+    depth = (start["height"] / 1000).requires_grad_()
+    wind = (start["velocity_x"] / 10).requires_grad_()
+    assert torch.autograd.gradcheck(later, (depth, wind), fast_mode=True)
+
+
+def test_single_precision_follows_double():
+    start = sampled(BarotropicJet(), T21)
+    end = run(SphericalShallowWater(), start, 1200.0, 36, T21)
+    solver = SphericalShallowWater().discretise(T21, 1200.0)
+    single = solver.observe(repeat(solver.step, 36)(solver.initialise(start)), T21)
+    assert single["height"].dtype == torch.float32
+    assert relative(single["height"].double(), end["height"], T21) < 1e-6
+    assert relative(single["vorticity"].double(), end["vorticity"], T21) < 1e-4
+
+
+def test_the_courant_number_counts_crossed_rows_and_shows_what_is_not_finite():
+    equation = dataclasses.replace(IDEAL, gravity=1e-9)
+    solver = equation.discretise(T42, 600.0, dtype=DOUBLE)
+    fields = sampled(SolidBodyRotation(), T42)
+    fields["height"] = torch.full_like(fields["height"], 10000.0)
+    row = math.pi * 6.37122e6 / 64
+    number = float(solver.courant_number(solver.initialise(fields)))
+    assert number == pytest.approx(38.61 * 600 / row, rel=2e-3)
+    # At rest, waves of another depth than the assumed one count twice the difference of speeds.
+    rest = dict.fromkeys(fields, torch.zeros_like(fields["height"])) | {"height": fields["height"]}
+    shallow = dataclasses.replace(IDEAL, mean_depth=8100.0).discretise(T42, 600.0, dtype=DOUBLE)
+    number = float(shallow.courant_number(shallow.initialise(rest)))
+    assert number == pytest.approx(2 * math.sqrt(9.80616) * (100 - 90) * 600 / row, rel=1e-6)
+    fields["height"][0, 0, 0] = math.nan
+    assert not solver.courant_number(solver.initialise(fields)).isfinite().any()
+
+
+def test_a_cone_is_a_cone():
+    cone = ConicalMountain()
+    latitude, longitude = (torch.tensor(q).double().deg2rad() for q in ([30.0], [270.0]))
+    assert float(cone.height(latitude, longitude)) == pytest.approx(2000)
+    assert float(cone.height(latitude + math.radians(10), longitude)) == pytest.approx(1000)
+    assert float(cone.height(latitude, longitude - math.radians(20))) < 1e-9
+    east = ConicalMountain(longitude=355.0)
+    assert float(east.height(latitude, 0 * longitude)) == pytest.approx(1500)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"gravity": 0.0}, "gravity must be finite and positive, got 0.0"),
+        ({"mean_depth": -1.0}, "mean_depth must be finite and positive"),
+        ({"radius": math.inf}, "radius must be finite and positive"),
+        ({"rotation_rate": math.nan}, "rotation_rate must be finite"),
+        ({"hyperdiffusion_order": 0}, "hyperdiffusion_order must be at least 1"),
+        ({"hyperdiffusion_time": 0.0}, "hyperdiffusion_time must be positive"),
+    ],
+)
+def test_impossible_parameters_are_refused(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        SphericalShallowWater(**arguments)
+
+
+def test_what_cannot_be_solved_is_refused():
+    with pytest.raises(ValueError, match="needs a GaussianSphere, got PeriodicBox"):
+        IDEAL.discretise(PeriodicBox((8, 16)), 1.0)
+    with pytest.raises(ValueError, match="time step must be positive"):
+        IDEAL.discretise(T21, 0.0)
+    hills = dataclasses.replace(IDEAL, orography=Hills())
+    with pytest.raises(ValueError, match="must all have an orography, or none"):
+        IDEAL.discretise(T21, 1.0, variants=[IDEAL, hills])
+    with pytest.raises(ValueError, match=r"at most 1\.92e"):
+        IDEAL.check_stable(T21, 20000.0)
+    solver = IDEAL.discretise(T21, 1.0)
+    with pytest.raises(ValueError, match="starts from `velocity_y`"):
+        solver.initialise({name: torch.zeros(1, 32, 64) for name in ("height", "velocity_x")})
+    with pytest.raises(ValueError, match="not observed on a PeriodicBox"):
+        solver.observe(torch.zeros(1, 3, 22, 22, dtype=torch.complex64), PeriodicBox((8, 16)))
+    with pytest.raises(ValueError, match="needs a GaussianSphere, got PeriodicBox"):
+        SolidBodyRotation().sample(np.random.default_rng(0), PeriodicBox((8, 16)))
+
+
+@pytest.mark.slow
+def test_the_undisturbed_jet_stays_in_balance():
+    grid = GaussianSphere((128, 256))
+    start = sampled(BarotropicJet(bump=0.0), grid)
+    end = run(IDEAL, start, 600.0, 5 * 144, grid)
+    assert relative(end["velocity_x"], start["velocity_x"], grid) < 5e-5
+    assert relative(end["height"], start["height"], grid) < 1e-7
+    assert end["velocity_y"].abs().max() < 1e-4
