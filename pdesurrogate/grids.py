@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-__all__ = ["Channel", "ClosedBox", "Grid", "PeriodicBox", "grid_from_dict"]
+__all__ = ["Channel", "ClosedBox", "Grid", "OpenBox", "PeriodicBox", "grid_from_dict"]
 
 Padding = Literal["circular", "replicate"]
 """How a field continues beyond an edge; the names are those of `torch.nn.functional.pad`."""
@@ -155,13 +155,17 @@ class Channel(_CellCentred):
     """
 
 
+class OpenBox(_CellCentred):
+    """A box that waves leave through every side: points at the cell centres `(i + 1/2) L / n`."""
+
+
 def grid_from_dict(description: dict[str, Any]) -> Grid:
     """Build the grid that `Grid.to_dict` described.
 
     Raises:
         ValueError: If the description names no known grid.
     """
-    kinds: Sequence[type[Grid]] = (PeriodicBox, ClosedBox, Channel)
+    kinds: Sequence[type[Grid]] = (PeriodicBox, ClosedBox, Channel, OpenBox)
     for kind in kinds:
         if description.get("type") == kind.__name__:
             return kind(tuple(description["num_points"]), tuple(description["domain_extent"]))

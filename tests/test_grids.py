@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pdesurrogate.grids import ClosedBox, PeriodicBox, grid_from_dict
+from pdesurrogate.grids import ClosedBox, OpenBox, PeriodicBox, grid_from_dict
 
 
 def test_points_of_a_periodic_box_include_the_left_edge_only():
@@ -40,7 +40,9 @@ def test_rungs_keep_the_proportion():
         box.at_resolution(9)
 
 
-@pytest.mark.parametrize("grid", [PeriodicBox((4, 8)), ClosedBox((2, 3), (1.0, 2.0))])
+@pytest.mark.parametrize(
+    "grid", [PeriodicBox((4, 8)), ClosedBox((2, 3), (1.0, 2.0)), OpenBox((3, 2))]
+)
 def test_grids_survive_plain_data(grid):
     assert grid_from_dict(grid.to_dict()) == grid
 

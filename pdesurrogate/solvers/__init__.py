@@ -1,5 +1,6 @@
 """Equations and the solvers that step them. A recipe names an equation that stands here."""
 
+from pdesurrogate.solvers.bathymetry import Bathymetry, RandomHills
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
 from pdesurrogate.solvers.equation import Equation, Solver
@@ -17,10 +18,17 @@ from pdesurrogate.solvers.semi_lagrangian_smoke import (
     SemiLagrangianSmoke,
     SemiLagrangianSmokeSolver,
 )
+from pdesurrogate.solvers.shallow_water import (
+    OpenShallowWater,
+    PeriodicShallowWater,
+    ShallowWater,
+)
+from pdesurrogate.solvers.shallow_water_solver import ShallowWaterSolver, ShallowWaterState
 from pdesurrogate.solvers.stochastic_forcing import StochasticForcing
 from pdesurrogate.solvers.time_stepping import SemilinearEquation, etdrk4
 
 __all__ = [
+    "Bathymetry",
     "BuoyantSmoke",
     "BuoyantSmokeSolver",
     "ChannelFlow",
@@ -34,13 +42,19 @@ __all__ = [
     "Inflow",
     "KolmogorovForcing",
     "Obstacle",
+    "OpenShallowWater",
     "ParabolicInflow",
     "PeriodicNavierStokes",
     "PeriodicNavierStokesSolver",
+    "PeriodicShallowWater",
     "RandomCylinders",
+    "RandomHills",
     "SemiLagrangianSmoke",
     "SemiLagrangianSmokeSolver",
     "SemilinearEquation",
+    "ShallowWater",
+    "ShallowWaterSolver",
+    "ShallowWaterState",
     "Solver",
     "Square",
     "StochasticForcing",
