@@ -35,14 +35,15 @@ SHARE = 0.985
 
 def main(folder: Path) -> None:
     """Draw `OUT` from the datasets below `folder`."""
-    figure = Figure(figsize=(12, 5.6))
+    figure = Figure(figsize=(12, 5.9))
     FigureCanvasAgg(figure)
-    rows = figure.subfigures(2, 1, height_ratios=(1, 1), hspace=0)
+    rows = figure.subfigures(2, 1, height_ratios=(3.3, 2.3), hspace=0)
     for row, tiles in zip(rows, (TILES[:4], TILES[4:]), strict=True):
         data = [open_dataset(folder / name) for name, _ in tiles]
         grids = [ladder.grid(max(ladder.resolutions)) for ladder in data]
         widths = [grid.domain_extent[1] / grid.domain_extent[0] for grid in grids]
         axes = row.subplots(1, len(tiles), width_ratios=widths)
+        row.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.88, wspace=0.06)
         for axis, (name, field), ladder in zip(axes, tiles, data, strict=True):
             values = ladder.train[max(ladder.resolutions)][field][0, -1]
             largest = float(abs(values).quantile(SHARE))
@@ -55,7 +56,10 @@ def main(folder: Path) -> None:
                 vmax=largest,
                 interpolation="bilinear",
             )
-            axis.set_title(f"{name}\n{field}" if field == "tracer" else name, fontsize=9)
+            for body in ladder.static_fields:
+                mask = ladder.train[max(ladder.resolutions)][body][0]
+                axis.contourf(mask, levels=[0.5, 1.5], colors="#6a737d")
+            axis.set_title(f"{name}: {field}", fontsize=9)
             axis.set_axis_off()
     figure.savefig(OUT, dpi=75, bbox_inches="tight", pad_inches=0.05)
 

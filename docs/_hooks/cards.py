@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,5 +18,7 @@ def on_files(files: Files, *, config: MkDocsConfig, **_: Any) -> Files:
     """Add `cards/<recipe>.md` for every recipe; called by MkDocs."""
     for card in sorted(DATASETS.glob("*/README.md")):
         page = f"cards/{card.parent.name}.md"
-        files.append(File.generated(config, page, content=card.read_text(encoding="utf-8")))
+        # In the repository cards name one another by their folders, on the site they lie together.
+        text = re.sub(r"\]\(\.\./(\w+)/README\.md\)", r"](\1.md)", card.read_text("utf-8"))
+        files.append(File.generated(config, page, content=text))
     return files

@@ -164,6 +164,9 @@ def _evaluate_parser() -> Parser:
     parser.add_argument(
         "--num_trajectories", type=int | None, default=None, help="test trajectories to use"
     )
+    parser.add_argument(
+        "--other_data", action="store_true", help="allow runs trained on another dataset that fits"
+    )
     parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda")
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
     return parser
@@ -182,6 +185,7 @@ def _evaluate(arguments: Any) -> None:
         arguments.protocols,
         num_steps=arguments.num_steps,
         num_trajectories=arguments.num_trajectories,
+        other_data=arguments.other_data,
         device=arguments.device,
         commands=commands_of(arguments),
     )
@@ -201,6 +205,8 @@ def commands_of(arguments: Any) -> list[str]:
     for option, default in (("num_steps", None), ("num_trajectories", None), ("device", "cpu")):
         if arguments[option] != default:
             lines[-1] += [f"--{option}", str(arguments[option])]
+    if arguments.other_data:
+        lines[-1].append("--other_data")
     return [shlex.join(["pdesurrogate", *line]) for line in lines]
 
 

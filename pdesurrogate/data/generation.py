@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pdesurrogate.data.accuracy import measure_accuracy
+from pdesurrogate.data.checks import check_limits, check_start
 from pdesurrogate.data.parameters import parameter_name
 from pdesurrogate.data.recipe import Recipe, Splits, load_recipe
 from pdesurrogate.data.schema import (
@@ -36,11 +37,10 @@ from pdesurrogate.data.schema import (
     ShardWriter,
     file_sha256,
 )
-from pdesurrogate.data.simulate import Failure, check_start, simulate, trajectory_parameters
+from pdesurrogate.data.simulate import Failure, simulate, trajectory_parameters
 from pdesurrogate.data.store import Ladder
 from pdesurrogate.devices import check_device
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
-from pdesurrogate.transfer import restrict
 
 __all__ = ["generate"]
 
@@ -112,13 +112,9 @@ def generate(
     check_device(device)
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    reference = recipe.grid(recipe.reference_resolution)
-    for n in recipe.resolutions:
-        restrict(torch.empty(reference.num_points), reference, recipe.grid(n))
-    recipe.equation.check_resolved(reference)
-    recipe.equation.check_stable(reference, recipe.solver_time_step)
     folder = Path(out)
-    if not (folder / MANIFEST).is_file():
+    check_limits(recipe)
+    if not _is_begun(folder, recipe):
         check_start(recipe, device)
     manifest = _prepare(folder, recipe, overwrite)
     wanted = replace(recipe, splits=Splits(**manifest.recipe["splits"]))
@@ -130,6 +126,11 @@ def generate(
         manifest = _collect(wanted, folder, manifest, results, len(jobs))
     _check_failures(recipe, folder, manifest)
     return Ladder(folder)
+
+
+def _is_begun(folder: Path, recipe: Recipe) -> bool:
+    """Whether the folder holds a dataset of this very recipe."""
+    return (folder / MANIFEST).is_file() and Manifest.read(folder).recipe_sha256 == recipe.sha256
 
 
 def _prepare(folder: Path, recipe: Recipe, overwrite: bool) -> Manifest:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -13,7 +14,13 @@ from pdesurrogate.data.distributions import Distribution
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.solvers import Equation
 
-__all__ = ["check_parameters", "draw_parameters", "parameter_name", "with_parameters"]
+__all__ = [
+    "check_parameters",
+    "draw_parameters",
+    "extreme_equations",
+    "parameter_name",
+    "with_parameters",
+]
 
 
 _TAKEN = ("trajectory", "seed", "status", "time_step", "failure", "time", "y", "x")
@@ -83,6 +90,17 @@ def check_parameters(equation: Equation, distributions: Mapping[str, Distributio
                 with_parameters(equation, {path: value})
             except ValueError as error:
                 raise ValueError(f"parameters.{path}: {error}") from None
+
+
+def extreme_equations(
+    equation: Equation, distributions: Mapping[str, Distribution]
+) -> Iterator[Equation]:
+    """The equation with every combination of the extremes of its parameters.
+
+    A limit that is monotonic in each parameter holds for all that may be drawn if it holds here.
+    """
+    for values in itertools.product(*(d.extremes for d in distributions.values())):
+        yield with_parameters(equation, dict(zip(distributions, values, strict=True)))
 
 
 def _replaced(part: Any, path: Sequence[str], whole: str, value: float) -> Any:

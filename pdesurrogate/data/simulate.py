@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,10 @@ from pdesurrogate.data.parameters import draw_parameters, with_parameters
 from pdesurrogate.data.recipe import Recipe
 from pdesurrogate.data.schema import SPLITS
 from pdesurrogate.rollout import repeat, rollout
-from pdesurrogate.solvers import Equation, Solver
+from pdesurrogate.solvers import Equation, Solver, SubStepping
 
 __all__ = [
     "Failure",
-    "check_start",
     "draw_variants",
     "make_solver",
     "simulate",
@@ -96,26 +94,6 @@ def start(recipe: Recipe, solver: Solver, split: str, indices: Sequence[int]) ->
     )
 
 
-def check_start(recipe: Recipe, device: str = "cpu") -> None:
-    """Refuse a time step that breaks the solver's Courant limit before anything has moved.
-
-    Looks at the first batch of the training split.
-
-    Raises:
-        ValueError: Naming the limit and the number of steps per frame that keeps it.
-    """
-    indices = range(recipe.batch_size)
-    solver = make_solver(recipe, draw_variants(recipe, "train", indices), device=device)
-    with torch.inference_mode():
-        courant = float(solver.courant_number(start(recipe, solver, "train", indices)).max())
-    if courant > solver.courant_limit:
-        least = math.ceil(recipe.steps_per_frame * courant / solver.courant_limit)
-        raise ValueError(
-            f"steps_per_frame {recipe.steps_per_frame} is unstable: the initial state's Courant "
-            f"number is {courant:.2f}, the limit {solver.courant_limit:g}; take at least {least}"
-        )
-
-
 def simulate(
     recipe: Recipe,
     split: str,
@@ -131,7 +109,7 @@ def simulate(
         recipe: What to simulate.
         split: Which split the trajectories belong to.
         indices: Their indices in the split.
-        refinement: Divides the time step.
+        refinement: Divides the time step, and the sub-steps of a solver that chooses them itself.
         device: Where to compute.
         on_failure: Told once of every trajectory that became non-finite or broke the Courant
             limit; its later frames are meaningless.
@@ -141,6 +119,8 @@ def simulate(
     """
     variants = draw_variants(recipe, split, indices)
     solver = make_solver(recipe, variants, refinement=refinement, device=device)
+    if isinstance(solver, SubStepping):
+        solver.substep_share = 1 / refinement
     state = start(recipe, solver, split, indices)
     to_frame = repeat(solver.step, recipe.steps_per_frame * refinement)
     failed: set[int] = set()

@@ -76,13 +76,14 @@ def plan_evaluation(
     num_trajectories: int | None,
     num_steps: int | None,
     device: str,
+    other_data: bool = False,
 ) -> Plan:
     """Check everything that was asked for and lay out the evaluation; see `evaluate`."""
     check_device(device)
     loaded = [_load(item) for item in surrogates]
     infos = [surrogate.info for surrogate in loaded]
     for info in infos:
-        _check_dataset(info, data)
+        _check_dataset(info, data, other_data)
     rungs = _checked_resolutions(resolutions, infos, data)
     trained = sorted({info.training_grid.resolution for info in infos}) or [rungs[0]]
     _check_transfer([data.grid(n) for n in trained], [data.grid(n) for n in rungs])
@@ -127,12 +128,25 @@ def _load(item: Surrogate | str | os.PathLike[str]) -> Surrogate:
     return surrogate
 
 
-def _check_dataset(info: SurrogateInfo, data: Ladder) -> None:
-    if info.dataset_sha256 != data.sha256:
+def _check_dataset(info: SurrogateInfo, data: Ladder, other_data: bool) -> None:
+    """Refuse a surrogate of another dataset, or if others are welcome, one that does not fit."""
+    if info.dataset_sha256 == data.sha256:
+        return
+    if not other_data:
         raise ValueError(
             f"{info.name} was trained on dataset {info.dataset} ({info.dataset_sha256[:12]}), "
-            f"not on {data.path}, which is {data.name} ({data.sha256[:12]})"
+            f"not on {data.path}, which is {data.name} ({data.sha256[:12]}); with other_data it is "
+            "evaluated all the same"
         )
+    data.check_channels((*info.field_names, *info.condition_names))
+    if not math.isclose(info.time_step, data.time_step):
+        raise ValueError(
+            f"{info.name} steps by {info.time_step:g} in time, the frames of {data.path} are "
+            f"{data.time_step:g} apart"
+        )
+    trained = info.training_grid
+    if trained.resolution not in data.resolutions or data.grid(trained.resolution) != trained:
+        raise ValueError(f"{info.name} was trained on {trained}, which is no rung of {data.path}")
 
 
 def _checked_resolutions(

@@ -10,6 +10,7 @@ from typing import Any
 import xarray as xr
 
 from pdesurrogate.data import Ladder
+from pdesurrogate.evaluation.entries import SurrogateEntry
 from pdesurrogate.evaluation.plan import Plan, plan_evaluation
 from pdesurrogate.evaluation.progress import progress_display
 from pdesurrogate.evaluation.protocols import TransferProtocol
@@ -32,6 +33,7 @@ def evaluate(
     num_steps: int | None = None,
     example_trajectory: int = 0,
     batch_size: int | None = None,
+    other_data: bool = False,
     device: str = "cpu",
     commands: Sequence[str] = (),
 ) -> xr.DataTree:
@@ -53,6 +55,8 @@ def evaluate(
         example_trajectory: The trajectory whose fields are kept for pictures.
         batch_size: Trajectories stepped at once; by default as many as fit in a quarter of a
             gigabyte, at most 16.
+        other_data: Whether surrogates that were trained on another dataset are welcome, if their
+            fields, time step and training grid are among this one's.
         device: Where to compute, `cpu` or `cuda`.
         commands: Command lines that lead to this evaluation, for whoever wants to repeat it.
 
@@ -75,6 +79,7 @@ def evaluate(
         split=split,
         num_trajectories=num_trajectories,
         num_steps=num_steps,
+        other_data=other_data,
         device=device,
     )
     if example_trajectory not in plan.trajectories:
@@ -111,6 +116,7 @@ def _attributes(plan: Plan, data: Ladder, device: str, commands: Sequence[str]) 
         "dataset": data.name,
         "dataset_path": str(data.path),
         "physics": _physics(data),
+        "trained_on": _trained_on(plan, data),
         "dataset_sha256": data.sha256,
         "split": plan.split,
         "resolutions": list(plan.resolutions),
@@ -122,6 +128,13 @@ def _attributes(plan: Plan, data: Ladder, device: str, commands: Sequence[str]) 
         "machine": machine(device),
         "commands": json.dumps(list(commands)),
     }
+
+
+def _trained_on(plan: Plan, data: Ladder) -> str:
+    """Which surrogates learned from other data, and from which."""
+    infos = [e.surrogate.info for e in plan.entries if isinstance(e, SurrogateEntry)]
+    others = [f"{i.name} on {i.dataset}" for i in infos if i.dataset_sha256 != data.sha256]
+    return ", ".join(others) or data.name
 
 
 def _physics(data: Ladder) -> str:

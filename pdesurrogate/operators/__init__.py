@@ -19,7 +19,6 @@ from pdesurrogate.operators.spectral import (
 )
 from pdesurrogate.operators.staggered import (
     average_to_centres,
-    average_to_interior_faces,
     divergence,
     midpoints,
     mirror_about_faces,
@@ -31,25 +30,20 @@ from pdesurrogate.operators.staggered import (
 )
 from pdesurrogate.operators.upwind import (
     AdvectiveFlux,
-    FifthOrderUpwind,
     KorenLimiter,
-    MonotoneFifthOrder,
     ThirdOrderUpwind,
     transport,
 )
 
 __all__ = [
     "AdvectiveFlux",
-    "FifthOrderUpwind",
     "FourierBasis",
     "FourierPoisson",
     "KorenLimiter",
     "MatrixPoisson",
-    "MonotoneFifthOrder",
     "PoissonSolver",
     "ThirdOrderUpwind",
     "average_to_centres",
-    "average_to_interior_faces",
     "derivative",
     "divergence",
     "inverse_laplacian",

@@ -17,7 +17,6 @@ from torch import Tensor
 
 __all__ = [
     "average_to_centres",
-    "average_to_interior_faces",
     "divergence",
     "midpoints",
     "mirror_about_faces",
@@ -69,13 +68,6 @@ def average_to_centres(
 ) -> tuple[Float[Tensor, "*lead y x"], Float[Tensor, "*lead y x"]]:
     """Both velocity components at the cell centres."""
     return midpoints(velocity_x, -1), midpoints(velocity_y, -2)
-
-
-def average_to_interior_faces(
-    u: Float[Tensor, "*lead y x"],
-) -> tuple[Float[Tensor, "*lead y x_interior"], Float[Tensor, "*lead y_interior x"]]:
-    """A centred field on the interior vertical and on the interior horizontal faces."""
-    return midpoints(u, -1), midpoints(u, -2)
 
 
 def momentum_speeds_x(

@@ -20,9 +20,7 @@ from torch import Tensor
 
 __all__ = [
     "AdvectiveFlux",
-    "FifthOrderUpwind",
     "KorenLimiter",
-    "MonotoneFifthOrder",
     "ThirdOrderUpwind",
     "transport",
 ]
@@ -72,31 +70,6 @@ class ThirdOrderUpwind:
 
 
 @dataclass(frozen=True)
-class FifthOrderUpwind:
-    r"""Fifth order, linear. Steep fields overshoot a little.
-
-    $$ F = \frac{U}{60} \left[37 (q_0 + q_1) - 8 (q_{-1} + q_2) + (q_{-2} + q_3)\right]
-         - \frac{|U|}{60} \left[10 (q_1 - q_0) - 5 (q_2 - q_{-1}) + (q_3 - q_{-2})\right] $$
-
-    References:
-        Wicker & Skamarock (2002), *Mon. Weather Rev.* 130.
-    """
-
-    ghost_values: ClassVar[int] = 3
-
-    def __call__(
-        self, q: Float[Tensor, "*lead y x"], speed: Float[Tensor, "*lead m n"], axis: int
-    ) -> Float[Tensor, "*lead m n"]:
-        """The flux through every side."""
-        far, before, here, there, after, farther = _neighbours(q, axis, speed.shape[axis], 6)
-        centred = (here + there).mul_(37 / 60).sub_(before + after, alpha=8 / 60)
-        centred = centred.add_(far + farther, alpha=1 / 60)
-        damping = (there - here).mul_(10 / 60).sub_(after - before, alpha=5 / 60)
-        damping = damping.add_(farther - far, alpha=1 / 60)
-        return torch.addcmul(speed * centred, speed.abs(), damping, value=-1)
-
-
-@dataclass(frozen=True)
 class KorenLimiter:
     r"""Third order where the field is smooth, limited so that no extremum grows.
 
@@ -120,37 +93,6 @@ class KorenLimiter:
         upwind = _upwind_of(speed, before, after)
         correction = torch.add(upwind, step, alpha=2).mul_(1 / 6)
         return _limited_flux(here + there, speed, step, correction, upwind)
-
-
-@dataclass(frozen=True)
-class MonotoneFifthOrder:
-    r"""Fifth order where the field is smooth, limited so that no extremum grows.
-
-    For $U > 0$ the value at a side is the median of $q_0$, the fifth-order value and
-    $q_0 + \operatorname{minmod}(d_0, 2 d_{-1})$, for $U < 0$ the mirror image. A forward Euler step
-    keeps a field within its bounds, along any number of axes, if the velocity is free of divergence
-    and no control volume loses more than a third of its volume.
-
-    References:
-        Suresh & Huynh (1997), *J. Comput. Phys.* 136, §2.
-    """
-
-    ghost_values: ClassVar[int] = 3
-
-    def __call__(
-        self, q: Float[Tensor, "*lead y x"], speed: Float[Tensor, "*lead m n"], axis: int
-    ) -> Float[Tensor, "*lead m n"]:
-        """The flux through every side."""
-        far, before, here, there, after, farther = _neighbours(q, axis, speed.shape[axis], 6)
-        step, pair = there - here, here + there
-        upwind = _upwind_of(speed, here - before, after - there).mul_(2)
-        # (value - q_0) sign(U): what is even and what is odd under reflection about the side
-        even = (pair * (7 / 60)).sub_(before + after, alpha=8 / 60)
-        even = even.add_(far + farther, alpha=1 / 60)
-        odd = (step * (20 / 60)).add_(after - before, alpha=5 / 60)
-        odd = odd.sub_(farther - far, alpha=1 / 60)
-        correction = torch.addcmul(odd, speed.sign(), even)
-        return _limited_flux(pair, speed, step, correction, upwind)
 
 
 def transport(

@@ -18,6 +18,8 @@ def summary(study: Study) -> list[tuple[str, str]]:
     rows = [("Dataset", f"{attrs.get('dataset', 'unnamed')} (recipe {identity}…)")]
     if "physics" in attrs:
         rows.append(("Physics", str(attrs["physics"])))
+    if attrs.get("trained_on", attrs.get("dataset")) != attrs.get("dataset"):
+        rows.append(("Trained on other data", str(attrs["trained_on"])))
     rows += [
         ("Grids", list_in_words([study.size(n) for n in study.resolutions])),
         ("Trained on", _trained_on(study)),

@@ -38,6 +38,9 @@ __all__ = ["BuoyantSmoke", "BuoyantSmokeSolver", "SmokeState"]
 _COURANT = 1.8
 """Cell volumes that may flow out of a cell in a sub-step."""
 
+_MAX_SUBSTEPS = 100_000
+"""A flow that asks for more in one step has blown up, and shall be seen to."""
+
 _CELLS_AT_ONCE = 2**16
 """On a CPU, where more than this many cells leave the second-level cache."""
 
@@ -139,6 +142,9 @@ class BuoyantSmokeSolver:
 
     courant_limit = math.inf
 
+    substep_share = 1.0
+    """Sub-steps are this part of what the limits allow."""
+
     def __init__(
         self,
         equations: Sequence[BuoyantSmoke],
@@ -207,13 +213,10 @@ class BuoyantSmokeSolver:
         while any(remaining):
             with torch.no_grad():
                 rates = self._sub_step_rate(state, parameters).flatten().tolist()
-            taken = [
-                left / max(1, math.ceil(left * rate)) if math.isfinite(rate) else left
-                for left, rate in zip(remaining, rates, strict=True)
-            ]
+            taken = [_length(*each) for each in zip(remaining, rates, strict=True)]
             advanced = self._sub_step(state, parameters, taken)
             if not all(taken):  # those that have arrived wait for the others
-                moved = torch.tensor(taken, device=self.device)[:, None, None] > 0
+                moved = torch.tensor(taken, device=self.device)[:, None, None] != 0
                 advanced = SmokeState(
                     *(torch.where(moved, u, old) for u, old in zip(advanced, state, strict=True))
                 )
@@ -243,7 +246,7 @@ class BuoyantSmokeSolver:
         lift = (parameters.buoyancy * state.smoke).abs().amax(dim=(-2, -1), keepdim=True)
         diffusion = parameters.largest_diffusivity * (hx**-2 + hy**-2)
         half = (self._outflow_rate(state) / _COURANT + diffusion) / 2
-        return half + (half**2 + lift / (hy * _COURANT)).sqrt()
+        return (half + (half**2 + lift / (hy * _COURANT)).sqrt()) / self.substep_share
 
     def _sub_step(
         self, state: SmokeState, parameters: _Parameters, lengths: Sequence[float]
@@ -305,6 +308,13 @@ class BuoyantSmokeSolver:
             parameters.viscosity,
         )
         return smoke_change, u_change, v_change.add_(parameters.buoyancy * midpoints(smoke, -2))
+
+
+def _length(remaining: float, rate: float) -> float:
+    """The next sub-step of equal ones; not a number if a flow has blown up, which then spreads."""
+    if not rate * remaining <= _MAX_SUBSTEPS:
+        return math.nan
+    return remaining / max(1, math.ceil(remaining * rate))
 
 
 def _inside(state: SmokeState) -> tuple[Tensor, Tensor, Tensor]:

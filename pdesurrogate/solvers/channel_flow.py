@@ -93,13 +93,14 @@ class ChannelFlow(Equation):
         return (*flow, body)
 
     def check_resolved(self, grid: Grid) -> None:
-        """Refuse a grid with fewer than 8 cells across the thinnest body.
+        """Refuse a grid with fewer than 8 cells across the thinnest body, or too small for it.
 
         Raises:
-            ValueError: Names the cells across it and how many are needed.
+            ValueError: Names the cells across it and how many are needed, or where it sticks out.
         """
         if self.obstacle is None:
             return
+        self.obstacle.check_inside(grid)
         cells = self.obstacle.narrowest_width / max(grid.spacing)
         if cells < _CELLS_ACROSS:
             raise ValueError(
@@ -186,6 +187,9 @@ class ChannelFlowSolver:
 
     courant_limit = math.inf
 
+    substep_share = 1.0
+    """Sub-steps are this part of what the limits allow."""
+
     _ADVECTION_LIMIT = 1.4
     """Largest Courant number of the upwind-biased scheme: 1.63 for a uniform stream, less where
     diffusion and a change of the flow within `dt` take their part."""
@@ -245,6 +249,7 @@ class ChannelFlowSolver:
         rate = self._advection_rate(state) / self._ADVECTION_LIMIT
         rate = rate + self._diffusion_rate / self._DIFFUSION_LIMIT
         # A state that is not finite stays so, however it is stepped.
+        rate = rate / self.substep_share
         needed = torch.nan_to_num(rate * self.dt, nan=1.0, posinf=1.0).ceil()
         return needed.clamp(1, self._MAX_SUBSTEPS).long()
 

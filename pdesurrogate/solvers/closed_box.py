@@ -15,10 +15,10 @@ from pdesurrogate.grids import ClosedBox, Grid
 from pdesurrogate.operators import (
     average_to_centres,
     divergence,
-    midpoints,
     neumann_poisson,
     pressure_gradient,
 )
+from pdesurrogate.operators.interpolation import centres_to_faces
 from pdesurrogate.transfer import reconstruct_cells, restrict
 
 __all__ = ["SMOKE_FIELDS", "ClosedBoxFlow", "SmokeState", "per_trajectory", "rows_of"]
@@ -91,6 +91,8 @@ class ClosedBoxFlow:
     def initialise(self, fields: Mapping[str, Float[Tensor, "batch y x"]]) -> SmokeState:
         """Bring fields at cell centres to the grid, the velocities to its faces, projected.
 
+        What `observe` made of a state gives that state again, to fourth order.
+
         Raises:
             ValueError: If a field is missing.
         """
@@ -101,9 +103,11 @@ class ClosedBoxFlow:
                 f"smoke starts from {', '.join(f'`{n}`' for n in names)}; there is no "
                 f"`{missing[0]}`, only {', '.join(fields)}"
             )
-        smoke, centred_x, centred_y = (self._at_resolution(fields[name]) for name in names)
-        interior = (midpoints(centred_x, -1), midpoints(centred_y, -2))
-        return SmokeState(smoke, *self.project(*interior))
+        smoke, u, v = (self._not_finer(fields[name]) for name in names)
+        if smoke.shape[-2:] != self.grid.num_points:
+            smoke = reconstruct_cells(smoke, self.grid.num_points)
+        u, v = centres_to_faces(u, v, self.grid.num_points)
+        return SmokeState(smoke, *self.project(u[..., 1:-1], v[..., 1:-1, :]))
 
     def observe(self, state: SmokeState, grid: Grid) -> dict[str, Float[Tensor, "batch m n"]]:
         """Smoke and velocities averaged over the cells of `grid`."""
@@ -113,13 +117,11 @@ class ClosedBoxFlow:
             for field, u in zip(SMOKE_FIELDS, values, strict=True)
         }
 
-    def _at_resolution(self, u: Tensor) -> Tensor:
-        """Averaged over finer cells, or reconstructed from coarser ones."""
+    def _not_finer(self, u: Tensor) -> Tensor:
+        """Averaged over finer cells; what is coarser is left for others to interpolate."""
         u = u.to(self.device, self.dtype)
         given = self.grid.at_resolution(u.shape[-2])
-        if given.resolution >= self.grid.resolution:
-            return restrict(u, given, self.grid)
-        return reconstruct_cells(u, self.grid.num_points)
+        return restrict(u, given, self.grid) if given.resolution > self.grid.resolution else u
 
 
 def per_trajectory(

@@ -14,7 +14,7 @@ from torch import Tensor
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
 
-__all__ = ["Equation", "Solver"]
+__all__ = ["Equation", "Solver", "SubStepping"]
 
 
 @runtime_checkable
@@ -59,6 +59,14 @@ class Solver(Protocol):
         """Largest number of cells that the flow crosses in one time step of the scheme; not finite
         if the state is not."""
         ...
+
+
+@runtime_checkable
+class SubStepping(Solver, Protocol):
+    """A solver whose steps are made of sub-steps that it chooses itself."""
+
+    substep_share: float
+    """Sub-steps are this part of what its stability limits allow; a retry makes it smaller."""
 
 
 _E = TypeVar("_E", bound="Equation")

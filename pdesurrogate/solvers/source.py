@@ -40,8 +40,7 @@ def spectral_source(
     unsteady = [forcing for forcing in given if isinstance(forcing, UnsteadyForcing)]
     if len(given) not in (0, len(forcings)) or len(unsteady) not in (0, len(given)):
         raise ValueError(
-            "the trajectories of a batch must have no force, steady forces or unsteady ones; for "
-            "none among some, give a force with amplitude 0"
+            "the trajectories of a batch must have no force, all steady forces or all unsteady ones"
         )
 
     def transformed(forcing: Forcing, sample: Callable[[Grid], Tensor]) -> Tensor:

@@ -281,4 +281,8 @@ def test_a_step_that_is_unstable_from_the_start_is_refused_before_anything_is_wr
     hasty = replace(tiny, steps_per_frame=2, accuracy_trajectories=0)
     with pytest.raises(ValueError, match=r"steps_per_frame 2 is unstable.*1\.57.*at least 3"):
         generate(hasty, tmp_path / "data")
-    assert generate(replace(hasty, steps_per_frame=3), tmp_path / "data").num_frames == 5
+    data = generate(replace(hasty, steps_per_frame=3), tmp_path / "data")
+    assert data.num_frames == 5
+    with pytest.raises(ValueError, match="is unstable"):
+        generate(hasty, tmp_path / "data", overwrite=True)
+    data.verify()  # the present dataset has survived the refusal

@@ -47,6 +47,23 @@ def test_numbers_are_replaced_along_their_path() -> None:
     assert isinstance(changed.forcing.wavenumber, int)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "parameters", "message"),
+    [
+        ("kolmogorov", {"forcing.wavenumber": Choice([4.0, 200.0])}, "wavenumber.*200"),
+        ("cylinder_wake", {"obstacle.diameter": Uniform(0.1, 1.0)}, "2.1 cells wide"),
+        ("cylinder_wake", {"obstacle.x": Uniform(3.0, 13.0)}, "obstacle"),
+        ("buoyant_smoke_pdearena", {"viscosity": Uniform(0.005, 0.02)}, "take at least 2 times"),
+    ],
+)
+def test_every_parameter_that_may_be_drawn_is_checked_before_the_run(
+    recipe: str, parameters: dict[str, Uniform], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        generate(recipe, tmp_path / "data", parameters=parameters)
+    assert not (tmp_path / "data").exists()
+
+
 def test_what_is_drawn_depends_on_the_trajectory_and_the_name_alone() -> None:
     whole = draw_parameters(DRAWN, 3, (0, 7))
     assert draw_parameters({"viscosity": DRAWN["viscosity"]}, 3, (0, 7)) == {

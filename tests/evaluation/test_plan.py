@@ -8,6 +8,7 @@ import torch
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation import evaluate
+from pdesurrogate.grids import PeriodicBox
 from tests.evaluation.fakes import fake_surrogate, keep
 
 
@@ -65,6 +66,22 @@ def test_wrong_runs_are_refused(ladder: Ladder, tmp_path: Path) -> None:
         evaluate([fine], ladder, [16, 24])
     with pytest.raises(FileNotFoundError, match="absent"):
         evaluate([tmp_path / "absent"], ladder, [16])
+
+
+def test_runs_of_other_data_are_welcome_where_they_fit(ladder: Ladder) -> None:
+    other = {"dataset": "another flow", "dataset_sha256": "0" * 64}
+    foreign = fake_surrogate(ladder, keep, **other)
+    table = evaluate([foreign], ladder, [16], num_steps=1, other_data=True)
+    assert table.attrs["trained_on"] == "fake on another flow"
+    own = evaluate([fake_surrogate(ladder, keep)], ladder, [16], num_steps=1)
+    assert own.attrs["trained_on"] == ladder.name
+    assert np.array_equal(table.nrmse.sel(run="fake"), own.nrmse.sel(run="fake"), equal_nan=True)
+    slow = fake_surrogate(ladder, keep, **other, time_step=2 * ladder.time_step)
+    with pytest.raises(ValueError, match=r"fake steps by .* in time, the frames of"):
+        evaluate([slow], ladder, [16], other_data=True)
+    wide = fake_surrogate(ladder, keep, **other, grid=PeriodicBox((16, 16), (1.0, 1.0)).to_dict())
+    with pytest.raises(ValueError, match="which is no rung of"):
+        evaluate([wide], ladder, [16], other_data=True)
 
 
 def test_a_grid_that_the_model_does_not_allow_is_named(ladder: Ladder) -> None:

@@ -5,7 +5,6 @@ import torch
 
 from pdesurrogate.operators import (
     average_to_centres,
-    average_to_interior_faces,
     divergence,
     mirror_about_faces,
     mirror_about_nodes,
@@ -71,11 +70,6 @@ def test_averages_are_exact_on_linear_fields():
     centred_u, centred_v = average_to_centres(u, v)
     torch.testing.assert_close(centred_u, 2 * x - y)
     torch.testing.assert_close(centred_v, x + 3 * y)
-    for face, offset in zip(
-        average_to_interior_faces(x + 3 * y), ((0.5, 1.0), (1.0, 0.5)), strict=True
-    ):
-        y_face, x_face = points(face.shape, *offset)
-        torch.testing.assert_close(face, x_face + 3 * y_face)
 
 
 def test_momentum_is_carried_without_net_outflow():
