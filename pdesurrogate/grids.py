@@ -11,7 +11,15 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-__all__ = ["Channel", "ClosedBox", "GaussianSphere", "Grid", "PeriodicBox", "grid_from_dict"]
+__all__ = [
+    "Channel",
+    "ClosedBox",
+    "GaussianSphere",
+    "Grid",
+    "OpenBox",
+    "PeriodicBox",
+    "grid_from_dict",
+]
 
 Padding = Literal["circular", "replicate", "polar"]
 """How a field continues beyond an edge.
@@ -160,6 +168,10 @@ class Channel(_CellCentred):
     """
 
 
+class OpenBox(_CellCentred):
+    """A box that waves leave through every side: points at the cell centres `(i + 1/2) L / n`."""
+
+
 @dataclass(frozen=True)
 class GaussianSphere(Grid):
     r"""A sphere: Gauss–Legendre latitudes from south to north, equidistant longitudes from 0° east.
@@ -262,7 +274,7 @@ def grid_from_dict(description: dict[str, Any]) -> Grid:
     Raises:
         ValueError: If the description names no known grid.
     """
-    kinds: Sequence[type[Grid]] = (PeriodicBox, ClosedBox, Channel, GaussianSphere)
+    kinds: Sequence[type[Grid]] = (PeriodicBox, ClosedBox, OpenBox, Channel, GaussianSphere)
     for kind in kinds:
         if description.get("type") == kind.__name__:
             return kind(tuple(description["num_points"]), tuple(description["domain_extent"]))

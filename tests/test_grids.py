@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pdesurrogate.grids import ClosedBox, GaussianSphere, PeriodicBox, grid_from_dict
+from pdesurrogate.grids import ClosedBox, GaussianSphere, OpenBox, PeriodicBox, grid_from_dict
 
 
 def test_points_of_a_periodic_box_include_the_left_edge_only():
@@ -42,7 +42,7 @@ def test_rungs_keep_the_proportion():
 
 @pytest.mark.parametrize(
     "grid",
-    [PeriodicBox((4, 8)), ClosedBox((2, 3), (1.0, 2.0)), GaussianSphere((4, 8))],
+    [PeriodicBox((4, 8)), ClosedBox((2, 3), (1.0, 2.0)), OpenBox((3, 2)), GaussianSphere((4, 8))],
 )
 def test_grids_survive_plain_data(grid):
     assert grid_from_dict(grid.to_dict()) == grid

@@ -1,6 +1,7 @@
 """Random initial states, defined as functions and observed on any grid."""
 
 from pdesurrogate.initial_conditions.combined import CombinedInitialCondition
+from pdesurrogate.initial_conditions.dams import RadialDam, RandomDams
 from pdesurrogate.initial_conditions.fourier_series import random_coefficients
 from pdesurrogate.initial_conditions.gaussian import GaussianRandomField, McWilliamsVorticity
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
@@ -19,6 +20,8 @@ __all__ = [
     "GaussianRandomField",
     "InitialCondition",
     "McWilliamsVorticity",
+    "RadialDam",
+    "RandomDams",
     "RossbyHaurwitzWave",
     "SmokeNoise",
     "SolidBodyRotation",

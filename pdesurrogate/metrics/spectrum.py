@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.grids import Channel, ClosedBox, Grid, PeriodicBox
+from pdesurrogate.grids import Channel, ClosedBox, Grid, OpenBox, PeriodicBox
 
 __all__ = ["nyquist_wavenumber", "power_spectrum", "shell_wavenumbers"]
 
@@ -28,7 +28,7 @@ def power_spectrum(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "
 
     Args:
         u: Field on `grid`, in any unit.
-        grid: A periodic or closed box, or a channel.
+        grid: A periodic, closed or open box, or a channel.
 
     Returns:
         Power in the square of the unit of `u`.
@@ -37,7 +37,7 @@ def power_spectrum(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "
         TypeError: If no spectrum is known for this kind of grid.
     """
     box = _periodic_box(grid)
-    if isinstance(grid, (ClosedBox, Channel)):
+    if isinstance(grid, (ClosedBox, Channel, OpenBox)):
         u = torch.cat([u, u.flip(-2)], dim=-2)
         u = torch.cat([u, u.flip(-1)], dim=-1)
     columns = box.num_points[1]
@@ -70,7 +70,7 @@ def _periodic_box(grid: Grid) -> PeriodicBox:
     """The periodic box on which the field, continued beyond its edges, is a Fourier series."""
     if isinstance(grid, PeriodicBox):
         return grid
-    if isinstance(grid, (ClosedBox, Channel)):
+    if isinstance(grid, (ClosedBox, Channel, OpenBox)):
         (ny, nx), (ly, lx) = grid.num_points, grid.domain_extent
         return PeriodicBox((2 * ny, 2 * nx), (2 * ly, 2 * lx))
     raise TypeError(f"no power spectrum is known for {type(grid).__name__}")

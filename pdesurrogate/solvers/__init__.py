@@ -1,5 +1,6 @@
 """Equations and the solvers that step them. A recipe names an equation that stands here."""
 
+from pdesurrogate.solvers.bathymetry import Bathymetry, RandomHills
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
 from pdesurrogate.solvers.equation import Equation, Solver, SubStepping
@@ -18,12 +19,19 @@ from pdesurrogate.solvers.semi_lagrangian_smoke import (
     SemiLagrangianSmoke,
     SemiLagrangianSmokeSolver,
 )
+from pdesurrogate.solvers.shallow_water import (
+    OpenShallowWater,
+    PeriodicShallowWater,
+    ShallowWater,
+)
+from pdesurrogate.solvers.shallow_water_solver import ShallowWaterSolver, ShallowWaterState
 from pdesurrogate.solvers.spherical_shallow_water import SphericalShallowWater
 from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
 from pdesurrogate.solvers.stochastic_forcing import StochasticForcing
 from pdesurrogate.solvers.time_stepping import SemilinearEquation, etdrk4
 
 __all__ = [
+    "Bathymetry",
     "BuoyantSmoke",
     "BuoyantSmokeSolver",
     "ChannelFlow",
@@ -38,14 +46,20 @@ __all__ = [
     "Inflow",
     "KolmogorovForcing",
     "Obstacle",
+    "OpenShallowWater",
     "Orography",
     "ParabolicInflow",
     "PeriodicNavierStokes",
     "PeriodicNavierStokesSolver",
+    "PeriodicShallowWater",
     "RandomCylinders",
+    "RandomHills",
     "SemiLagrangianSmoke",
     "SemiLagrangianSmokeSolver",
     "SemilinearEquation",
+    "ShallowWater",
+    "ShallowWaterSolver",
+    "ShallowWaterState",
     "Solver",
     "SphericalShallowWater",
     "SphericalShallowWaterSolver",

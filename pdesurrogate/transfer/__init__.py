@@ -11,7 +11,7 @@ from functools import singledispatch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.grids import Channel, ClosedBox, GaussianSphere, Grid, PeriodicBox
+from pdesurrogate.grids import Channel, ClosedBox, GaussianSphere, Grid, OpenBox, PeriodicBox
 from pdesurrogate.transfer.cell_average import average_cells, reconstruct_cells, repeat_cells
 from pdesurrogate.transfer.spectral import resample
 from pdesurrogate.transfer.spherical import resample_sphere
@@ -92,6 +92,7 @@ def _(source: PeriodicBox, u: Tensor, target: Grid) -> Tensor:
 
 @_transfer.register(ClosedBox)
 @_transfer.register(Channel)
+@_transfer.register(OpenBox)
 def _(source: Grid, u: Tensor, target: Grid) -> Tensor:
     if target.resolution > source.resolution:
         return repeat_cells(u, target.num_points)

@@ -10,7 +10,7 @@ from torch import Tensor
 from pdesurrogate.grids import ClosedBox, PeriodicBox
 from pdesurrogate.metrics import mean_square, power_spectrum
 from pdesurrogate.metrics.spectrum import nyquist_wavenumber, shell_wavenumbers
-from tests.open_box import OpenBox
+from tests.unknown_grid import UnknownGrid
 
 GRIDS = [
     PeriodicBox((16, 16)),
@@ -75,5 +75,5 @@ def test_nyquist_wavenumber_is_that_of_the_coarser_direction() -> None:
 
 
 def test_unknown_grids_are_refused() -> None:
-    with pytest.raises(TypeError, match="no power spectrum is known for OpenBox"):
-        power_spectrum(torch.zeros(4, 4), OpenBox((4, 4)))
+    with pytest.raises(TypeError, match="no power spectrum is known for UnknownGrid"):
+        power_spectrum(torch.zeros(4, 4), UnknownGrid((4, 4)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pdesurrogate.grids import Channel, ClosedBox, Grid
+from pdesurrogate.grids import Channel, ClosedBox, Grid, OpenBox
 from pdesurrogate.transfer import (
     average_cells,
     prolong,
@@ -13,7 +13,7 @@ from pdesurrogate.transfer import (
     restrict,
 )
 
-KINDS = [ClosedBox, Channel]
+KINDS = [ClosedBox, Channel, OpenBox]
 
 
 @pytest.mark.parametrize("kind", KINDS)

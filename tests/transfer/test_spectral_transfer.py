@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.transfer import prolong, resample, restrict
-from tests.open_box import OpenBox
+from tests.unknown_grid import UnknownGrid
 
 FINE = PeriodicBox((48, 64))
 COARSE = FINE.at_resolution(12)
@@ -80,7 +80,7 @@ def test_transfer_refuses_the_wrong_direction_and_other_domains():
         prolong(torch.zeros(48, 64), FINE, COARSE)
     with pytest.raises(ValueError, match="do not cover the same domain"):
         restrict(torch.zeros(48, 64), FINE, PeriodicBox((12, 16), (1.0, 1.0)))
-    with pytest.raises(TypeError, match="no transfer between grids is known for OpenBox"):
-        restrict(torch.zeros(8, 8), OpenBox((8, 8)), OpenBox((4, 4)))
+    with pytest.raises(TypeError, match="no transfer between grids is known for UnknownGrid"):
+        restrict(torch.zeros(8, 8), UnknownGrid((8, 8)), UnknownGrid((4, 4)))
     with pytest.raises(ValueError, match="at least 2 points a side"):
         resample(torch.zeros(8, 8), (1, 8))

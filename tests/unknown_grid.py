@@ -7,7 +7,7 @@ import numpy as np
 from pdesurrogate.grids import Grid
 
 
-class OpenBox(Grid):
+class UnknownGrid(Grid):
     """Points at `i`, and beyond the edges nothing that anybody knows."""
 
     padding = ("replicate", "replicate")

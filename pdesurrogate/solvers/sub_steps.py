@@ -1,0 +1,50 @@
+"""A step of given length in sub-steps that each trajectory of a batch chooses for itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+__all__ = ["advance_in_sub_steps"]
+
+_S = TypeVar("_S", bound=tuple[Any, ...])
+
+
+def advance_in_sub_steps(
+    state: _S, dt: float, rate: Callable[[_S], Tensor], sub_step: Callable[[_S, list[float]], _S]
+) -> _S:
+    """Advance by `dt`, in sub-steps that end exactly there.
+
+    What is left is divided evenly into as few sub-steps as the rate allows; one is taken, and the
+    rate asked again.
+
+    Args:
+        state: A named tuple of tensors whose first dimension is the batch.
+        dt: Time to advance by.
+        rate: Sub-steps per unit of time that each trajectory needs. One that is not finite, whose
+            trajectory is lost, gets a single sub-step.
+        sub_step: Advances every trajectory by a length of its own.
+    """
+    remaining = [dt] * len(state[0])
+    while any(remaining):
+        with torch.no_grad():
+            rates = rate(state).flatten().tolist()
+        taken = [
+            left / max(1, math.ceil(left * own)) if math.isfinite(own) else left
+            for left, own in zip(remaining, rates, strict=True)
+        ]
+        advanced = sub_step(state, taken)
+        if not all(taken):  # those that have arrived wait for the others
+            moved = torch.tensor(taken, device=state[0].device)[:, None, None] > 0
+            pairs = zip(advanced, state, strict=True)
+            advanced = type(state)(*(torch.where(moved, new, old) for new, old in pairs))
+        state = advanced
+        remaining = [
+            left - length if left - length > 1e-9 * dt else 0.0
+            for left, length in zip(remaining, taken, strict=True)
+        ]
+    return state
