@@ -17,7 +17,7 @@ from pdesurrogate.solvers.shallow_water_solver import ShallowWaterSolver
 
 __all__ = ["OpenShallowWater", "PeriodicShallowWater", "ShallowWater"]
 
-_CELLS_PER_WIDTH = 2
+_CELLS_PER_WIDTH = 1.5
 """Cells per width of the bed's narrowest feature."""
 
 
@@ -70,7 +70,7 @@ class ShallowWater(Equation):
         """Refuse cells that are too coarse for the bed.
 
         Raises:
-            ValueError: If the bed's narrowest feature is less than 2 cells wide.
+            ValueError: If the bed's narrowest feature is less than 1.5 cells wide.
         """
         if self.bathymetry is None:
             return

@@ -80,6 +80,9 @@ class ShallowWaterSolver:
 
     courant_limit = math.inf
 
+    substep_share = 1.0
+    """Sub-steps are this part of what the limit allows."""
+
     def __init__(
         self,
         grid: Grid,
@@ -150,14 +153,13 @@ class ShallowWaterSolver:
     def observe(
         self, state: ShallowWaterState, grid: Grid
     ) -> dict[str, Float[Tensor, "batch m n"]]:
-        """Depth and momentum averaged over the cells of `grid`, the latter as a velocity."""
-        height, *momenta = (restrict(u, self.grid, grid) for u in state)
+        """Depth, velocity and, if there is one, the bed, averaged over the cells of `grid`."""
+        height, *momenta = state
         along_x, along_y = (_velocity(height, m, self._parameters.dry_depth) for m in momenta)
         observed = {"height": height, "velocity_x": along_x, "velocity_y": along_y}
         if self._has_bed:
-            bed = restrict(self._parameters.bed, self.grid, grid)
-            observed["bathymetry"] = bed.expand_as(height)
-        return observed
+            observed["bathymetry"] = self._parameters.bed.expand_as(height)
+        return {name: restrict(u, self.grid, grid) for name, u in observed.items()}
 
     def courant_number(self, state: ShallowWaterState) -> Float[Tensor, " batch"]:
         """Cells that waves cross in `dt`, at most; a step takes sub-steps of less than one."""
@@ -170,7 +172,7 @@ class ShallowWaterSolver:
         return advance_in_sub_steps(
             state,
             self.dt,
-            lambda now: self._rate(now, parameters) / _COURANT,
+            lambda now: self._rate(now, parameters) / (_COURANT * self.substep_share),
             lambda now, lengths: self._sub_step(now, parameters, lengths),
         )
 

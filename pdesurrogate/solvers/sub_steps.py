@@ -11,6 +11,9 @@ from torch import Tensor
 
 __all__ = ["advance_in_sub_steps"]
 
+_MAX_SUBSTEPS = 100_000
+"""A flow that asks for more in one step has blown up, and shall be seen to."""
+
 _S = TypeVar("_S", bound=tuple[Any, ...])
 
 
@@ -25,21 +28,17 @@ def advance_in_sub_steps(
     Args:
         state: A named tuple of tensors whose first dimension is the batch.
         dt: Time to advance by.
-        rate: Sub-steps per unit of time that each trajectory needs. One that is not finite, whose
-            trajectory is lost, gets a single sub-step.
+        rate: Sub-steps per unit of time that each trajectory needs.
         sub_step: Advances every trajectory by a length of its own.
     """
     remaining = [dt] * len(state[0])
     while any(remaining):
         with torch.no_grad():
             rates = rate(state).flatten().tolist()
-        taken = [
-            left / max(1, math.ceil(left * own)) if math.isfinite(own) else left
-            for left, own in zip(remaining, rates, strict=True)
-        ]
+        taken = [_length(*each) for each in zip(remaining, rates, strict=True)]
         advanced = sub_step(state, taken)
         if not all(taken):  # those that have arrived wait for the others
-            moved = torch.tensor(taken, device=state[0].device)[:, None, None] > 0
+            moved = torch.tensor(taken, device=state[0].device)[:, None, None] != 0
             pairs = zip(advanced, state, strict=True)
             advanced = type(state)(*(torch.where(moved, new, old) for new, old in pairs))
         state = advanced
@@ -48,3 +47,10 @@ def advance_in_sub_steps(
             for left, length in zip(remaining, taken, strict=True)
         ]
     return state
+
+
+def _length(remaining: float, rate: float) -> float:
+    """The next of equal sub-steps; not a number if a flow has blown up, which then spreads."""
+    if not rate * remaining <= _MAX_SUBSTEPS:
+        return math.nan
+    return remaining / max(1, math.ceil(remaining * rate))
