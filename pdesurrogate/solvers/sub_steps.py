@@ -51,6 +51,8 @@ def advance_in_sub_steps(
 
 def _length(remaining: float, rate: float) -> float:
     """The next of equal sub-steps; not a number if a flow has blown up, which then spreads."""
+    if remaining == 0:
+        return 0.0
     if not rate * remaining <= _MAX_SUBSTEPS:
         return math.nan
     return remaining / max(1, math.ceil(remaining * rate))
