@@ -32,6 +32,7 @@ from pdesurrogate.solvers.closed_box import (
     rows_of,
 )
 from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.solvers.sub_steps import MAX_SUBSTEPS, advance_in_sub_steps, count_sub_steps
 
 __all__ = ["BuoyantSmoke", "BuoyantSmokeSolver", "SmokeState"]
 
@@ -142,8 +143,7 @@ class BuoyantSmokeSolver:
     substep_share = 1.0
     """Sub-steps are this part of what the limits allow."""
 
-    max_substeps = 10_000
-    """A flow that asks for more in one step has blown up, and shall be seen to."""
+    max_substeps = MAX_SUBSTEPS
 
     def __init__(
         self,
@@ -209,35 +209,16 @@ class BuoyantSmokeSolver:
 
     def _advance(self, state: SmokeState, parameters: _Parameters) -> SmokeState:
         """Advance by `dt` in sub-steps of each trajectory's own length."""
-        remaining = [self.dt] * len(state.smoke)
-        while any(remaining):
-            with torch.no_grad():
-                rates = self._sub_step_rate(state, parameters).flatten().tolist()
-            taken = [self._length(*each) for each in zip(remaining, rates, strict=True)]
-            advanced = self._sub_step(state, parameters, taken)
-            if not all(taken):  # those that have arrived wait for the others
-                moved = torch.tensor(taken, device=self.device)[:, None, None] != 0
-                advanced = SmokeState(
-                    *(torch.where(moved, u, old) for u, old in zip(advanced, state, strict=True))
-                )
-            state = advanced
-            remaining = [
-                left - sub_step if left - sub_step > 1e-9 * self.dt else 0.0
-                for left, sub_step in zip(remaining, taken, strict=True)
-            ]
-        return state
-
-    def _length(self, remaining: float, rate: float) -> float:
-        """The next of equal sub-steps; not a number if the flow has blown up."""
-        if not rate * remaining <= self.max_substeps:
-            return math.nan
-        return remaining / max(1, math.ceil(remaining * rate))
+        return advance_in_sub_steps(
+            state,
+            self.dt,
+            lambda now: self._sub_step_rate(now, parameters),
+            lambda now, lengths: self._sub_step(now, parameters, lengths),
+        )
 
     def substeps(self, state: SmokeState) -> Int[Tensor, " batch"]:
         """How many sub-steps each trajectory asks for in `dt`, were the flow to stay as it is."""
-        rate = self._sub_step_rate(state, self._parameters).flatten()
-        needed = torch.nan_to_num(rate * self.dt, nan=1.0, posinf=1.0).ceil()
-        return needed.clamp(1, self.max_substeps + 1).long()
+        return count_sub_steps(self._sub_step_rate(state, self._parameters), self.dt)
 
     def _outflow_rate(self, state: SmokeState) -> Float[Tensor, "batch 1 1"]:
         """The largest outflow of a cell over its volume: half of what crosses its four faces."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdesurrogate.grids import ClosedBox, Grid, PeriodicBox
@@ -15,7 +15,7 @@ from pdesurrogate.operators import monotonised_slopes
 from pdesurrogate.solvers.bathymetry import Bathymetry
 from pdesurrogate.solvers.closed_box import per_trajectory, rows_of
 from pdesurrogate.solvers.riemann import FaceFlux, FaceState, shallow_water_flux
-from pdesurrogate.solvers.sub_steps import advance_in_sub_steps
+from pdesurrogate.solvers.sub_steps import MAX_SUBSTEPS, advance_in_sub_steps, count_sub_steps
 from pdesurrogate.transfer import prolong, reconstruct_cells, restrict
 
 __all__ = ["ShallowWaterSolver", "ShallowWaterState"]
@@ -79,6 +79,8 @@ class ShallowWaterSolver:
     """
 
     courant_limit = math.inf
+
+    max_substeps = MAX_SUBSTEPS
 
     substep_share = 1.0
     """Sub-steps are this part of what the limit allows."""
@@ -166,6 +168,11 @@ class ShallowWaterSolver:
         rate = self._rate(state, self._parameters).flatten()
         # A state that is not finite makes the number so too.
         return rate * self.dt + 0 * sum(u.sum(dim=(-2, -1)) for u in state)
+
+    def substeps(self, state: ShallowWaterState) -> Int[Tensor, " batch"]:
+        """How many sub-steps each trajectory asks for in `dt`, were the water to stay as it is."""
+        rate = self._rate(state, self._parameters) / (_COURANT * self.substep_share)
+        return count_sub_steps(rate, self.dt)
 
     def _advance(self, state: ShallowWaterState, rows: slice) -> ShallowWaterState:
         parameters = self._parameters.of(rows)

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["advance_in_sub_steps"]
+__all__ = ["MAX_SUBSTEPS", "advance_in_sub_steps", "count_sub_steps"]
 
-_MAX_SUBSTEPS = 100_000
+MAX_SUBSTEPS = 10_000
 """A flow that asks for more in one step has blown up, and shall be seen to."""
 
 _S = TypeVar("_S", bound=tuple[Any, ...])
@@ -49,10 +50,19 @@ def advance_in_sub_steps(
     return state
 
 
+def count_sub_steps(rate: Float[Tensor, "batch 1 1"], dt: float) -> Int[Tensor, " batch"]:
+    """How many sub-steps each trajectory asks for in `dt`, were its rate to stay as it is.
+
+    One more than `MAX_SUBSTEPS` stands for all that is more; a rate that is no number asks for one.
+    """
+    needed = torch.nan_to_num(rate.flatten() * dt, nan=1.0, posinf=1.0).ceil()
+    return needed.clamp(1, MAX_SUBSTEPS + 1).long()
+
+
 def _length(remaining: float, rate: float) -> float:
     """The next of equal sub-steps; not a number if a flow has blown up, which then spreads."""
     if remaining == 0:
         return 0.0
-    if not rate * remaining <= _MAX_SUBSTEPS:
+    if not rate * remaining <= MAX_SUBSTEPS:
         return math.nan
     return remaining / max(1, math.ceil(remaining * rate))

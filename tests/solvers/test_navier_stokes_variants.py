@@ -99,7 +99,10 @@ def test_a_batch_that_is_not_that_of_the_variants_is_refused():
     ("second", "complaint"),
     [
         (PeriodicNavierStokes(tracer_diffusivity=0.1), "all have a tracer, or none"),
-        (PeriodicNavierStokes(forcing=KolmogorovForcing()), "no force, steady forces or unsteady"),
+        (
+            PeriodicNavierStokes(forcing=KolmogorovForcing()),
+            "no force, all steady forces or all unsteady",
+        ),
     ],
 )
 def test_variants_of_different_kinds_are_refused(second, complaint):

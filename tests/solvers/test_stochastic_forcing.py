@@ -177,7 +177,7 @@ def test_wrong_use_is_refused_in_a_sentence():
         with pytest.raises(ValueError, match=complaint):
             StochasticForcing(**bad)
     mixed = [PeriodicNavierStokes(forcing=f) for f in (KolmogorovForcing(), StochasticForcing())]
-    with pytest.raises(ValueError, match="no force, steady forces or unsteady ones"):
+    with pytest.raises(ValueError, match="no force, all steady forces or all unsteady ones"):
         mixed[0].discretise(BOX, 0.1, variants=mixed)
     solver = mixed[1].discretise(BOX, 0.1)
     state = solver.initialise({"vorticity": torch.zeros(2, 24, 24)})
