@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdesurrogate.grids import ClosedBox, Grid, PeriodicBox
-from pdesurrogate.operators import monotonised_slopes
+from pdesurrogate.operators import limited_faces
 from pdesurrogate.solvers.bathymetry import Bathymetry
 from pdesurrogate.solvers.closed_box import per_trajectory, rows_of
 from pdesurrogate.solvers.riemann import FaceFlux, FaceState, shallow_water_flux
@@ -26,8 +26,8 @@ _COURANT = 0.8
 _CELLS_AT_ONCE = 2**16
 """On a CPU, where more than this many cells leave the second-level cache."""
 
-_NORMAL = {-1: 2, -2: 3}
-"""Where the velocity across the faces of an axis stands among depth, surface and velocities."""
+_NORMAL = {-1: 1, -2: 2}
+"""Where the velocity across the faces of an axis stands among depth, velocities and surface."""
 
 
 class ShallowWaterState(NamedTuple):
@@ -157,7 +157,8 @@ class ShallowWaterSolver:
     ) -> dict[str, Float[Tensor, "batch m n"]]:
         """Depth, velocity and, if there is one, the bed, averaged over the cells of `grid`."""
         height, *momenta = state
-        along_x, along_y = (_velocity(height, m, self._parameters.dry_depth) for m in momenta)
+        per_depth = _per_depth(height, self._parameters.dry_depth)
+        along_x, along_y = (m * per_depth for m in momenta)
         observed = {"height": height, "velocity_x": along_x, "velocity_y": along_y}
         if self._has_bed:
             observed["bathymetry"] = self._parameters.bed.expand_as(height)
@@ -187,7 +188,8 @@ class ShallowWaterSolver:
         """Cells that waves cross per unit of time, along x and along y added."""
         hy, hx = self.grid.spacing
         height, *momenta = state
-        along_x, along_y = (_velocity(height, m, parameters.dry_depth).abs() for m in momenta)
+        per_depth = _per_depth(height, parameters.dry_depth)
+        along_x, along_y = ((m * per_depth).abs() for m in momenta)
         celerity = (parameters.gravity * height).sqrt()
         rate = along_x / hx + along_y / hy + celerity * (1 / hx + 1 / hy)
         return rate.amax(dim=(-2, -1), keepdim=True)
@@ -200,24 +202,25 @@ class ShallowWaterSolver:
         twice = self._euler_step(self._euler_step(state, parameters, dt), parameters, dt)
         height, *momenta = (torch.lerp(u, end, 0.5) for u, end in zip(state, twice, strict=True))
         # What was damped is not kept: a film that deepens would shoot off with it.
-        slow = (height * _velocity(height, m, parameters.dry_depth) for m in momenta)
-        return ShallowWaterState(height, *slow)
+        part = height * _per_depth(height, parameters.dry_depth)
+        return ShallowWaterState(height, *(m * part for m in momenta))
 
     def _euler_step(
         self, state: ShallowWaterState, parameters: _Parameters, dt: float | Tensor
     ) -> ShallowWaterState:
         hy, hx = self.grid.spacing
         height, gravity = state.height, parameters.gravity
-        velocities = (
-            _velocity(height, m, parameters.dry_depth) for m in (state.momentum_x, state.momentum_y)
-        )
-        water = torch.stack((height, height + parameters.bed, *velocities))
-        across, rise_x = self._faces(water, -1, gravity)
-        along, rise_y = self._faces(water, -2, gravity)
+        per_depth = _per_depth(height, parameters.dry_depth)
+        velocities = (state.momentum_x * per_depth, state.momentum_y * per_depth)
+        if self._has_bed:
+            water = torch.stack((height, *velocities, height + parameters.bed))
+        else:
+            water = torch.stack((height, *velocities))
+        across, push_x = self._faces(water, -1, gravity)
+        along, push_y = self._faces(water, -2, gravity)
         across, along = self._with_enough_water(height, across, along, dt)
-        weight = gravity * height
-        change_x = _carried(across, -1, rise_x, weight) / hx + along.transverse.diff(dim=-2) / hy
-        change_y = _carried(along, -2, rise_y, weight) / hy + across.transverse.diff(dim=-1) / hx
+        change_x = _carried(across, -1, push_x) / hx + along.transverse.diff(dim=-2) / hy
+        change_y = _carried(along, -2, push_y) / hy + across.transverse.diff(dim=-1) / hx
         outflow = across.mass.diff(dim=-1) / hx + along.mass.diff(dim=-2) / hy
         return ShallowWaterState(
             (height - dt * outflow).clamp(min=0),  # below zero by rounding only
@@ -226,26 +229,29 @@ class ShallowWaterSolver:
         )
 
     def _faces(
-        self, water: Float[Tensor, "4 b y x"], axis: int, gravity: float | Tensor
+        self, water: Float[Tensor, "fields b y x"], axis: int, gravity: float | Tensor
     ) -> tuple[FaceFlux, Float[Tensor, "b y x"]]:
-        """The fluxes through the faces of an axis, and the slope of the surface in every cell."""
-        normal = _NORMAL[axis]
-        cells = water.shape[axis]
-        extended = _with_ghosts(water, axis, 2, self.grid, normal)
-        slopes = monotonised_slopes(extended, axis)
-        inner = extended.narrow(axis, 1, cells + 2)
-        left = torch.add(inner, slopes, alpha=0.5).narrow(axis, 0, cells + 1)
-        right = torch.sub(inner, slopes, alpha=0.5).narrow(axis, 1, cells + 1)
-        # The higher of the two beds holds back what lies below it.
-        step = (right[1] - right[0]) - (left[1] - left[0])
+        """The fluxes through the faces of an axis, and what pushes every cell from within.
+
+        The latter is the weight of its water times the rise of its surface.
+        """
+        normal, cells = _NORMAL[axis], water.shape[axis]
+        lower, upper = limited_faces(_with_ghosts(water, axis, 2, self.grid, normal), axis)
+        left, right = upper.narrow(axis, 0, cells + 1), lower.narrow(axis, 1, cells + 1)
+        below, above = lower.narrow(axis, 1, cells), upper.narrow(axis, 1, cells)
+        rise = above[-1 if self._has_bed else 0] - below[-1 if self._has_bed else 0]
+        depth_left, depth_right = left[0], right[0]
+        if self._has_bed:
+            # The higher of the two beds holds back what lies below it.
+            step = (right[-1] - right[0]) - (left[-1] - left[0])
+            depth_left = (left[0] - step.clamp(min=0)).clamp(min=0)
+            depth_right = (right[0] + step.clamp(max=0)).clamp(min=0)
         flux = shallow_water_flux(
-            FaceState((left[0] - step.clamp(min=0)).clamp(min=0), left[normal], left[5 - normal]),
-            FaceState(
-                (right[0] + step.clamp(max=0)).clamp(min=0), right[normal], right[5 - normal]
-            ),
+            FaceState(depth_left, left[normal], left[3 - normal]),
+            FaceState(depth_right, right[normal], right[3 - normal]),
             gravity,
         )
-        return flux, slopes[1].narrow(axis, 1, cells)
+        return flux, (0.5 * gravity) * (above[0] + below[0]) * rise
 
     def _with_enough_water(
         self, height: Tensor, across: FaceFlux, along: FaceFlux, dt: float | Tensor
@@ -287,21 +293,20 @@ class ShallowWaterSolver:
         return reconstruct_cells(u, self.grid.num_points)
 
 
-def _velocity(height: Tensor, momentum: Tensor, dry_depth: float | Tensor) -> Tensor:
-    """Momentum over depth, damped where the depth is below `dry_depth`."""
-    regular = height.square() + height.clamp(min=dry_depth).square()
-    return 2 * height * momentum / regular
+def _per_depth(height: Tensor, dry_depth: float | Tensor) -> Tensor:
+    """What makes a momentum a velocity, damped where the depth is below `dry_depth`."""
+    return height / torch.lerp(height.square(), height.clamp(min=dry_depth).square(), 0.5)
 
 
-def _carried(flux: FaceFlux, axis: int, rise: Tensor, weight: Tensor) -> Tensor:
+def _carried(flux: FaceFlux, axis: int, push: Tensor) -> Tensor:
     """Momentum along an axis that a cell loses per unit of time, times its size.
 
-    Pressure at the faces is relative to the cell's own; together with the bed under the cell, what
-    is left of it is the slope of the surface.
+    Pressure at the faces is relative to that of the states beside them; what is left of it in a
+    cell, together with the bed under it, is the push of its own surface.
     """
-    cells = weight.shape[axis]
+    cells = push.shape[axis]
     right, left = flux.normal + flux.push_left, flux.normal + flux.push_right
-    return torch.addcmul(right.narrow(axis, 1, cells) - left.narrow(axis, 0, cells), weight, rise)
+    return right.narrow(axis, 1, cells) - left.narrow(axis, 0, cells) + push
 
 
 def _leaving(mass: Tensor, axis: int) -> Tensor:
