@@ -343,7 +343,9 @@ def peers_of(options: argparse.Namespace) -> Peers:
     """The peers that there is a Python for."""
     peers = []
     if options.torch_harmonics_python:
-        more = ["--solver", options.torch_harmonics_solver] if options.torch_harmonics_solver else []
+        more = (
+            ["--solver", options.torch_harmonics_solver] if options.torch_harmonics_solver else []
+        )
         peers.append((TORCH_HARMONICS, options.torch_harmonics_python, more))
     if options.dedalus_python and options.device == "cpu":
         peers.append((DEDALUS, options.dedalus_python, []))

@@ -31,9 +31,7 @@ def relative_errors(seen: Fields, truth: Fields) -> dict[str, float]:
 
 def _harmonics(fields: Fields) -> tuple[Tensor, Tensor]:
     """Coefficients of vorticity and of height, up to what the grid holds."""
-    height, east, north = (
-        fields[name].double() for name in ("height", "velocity_x", "velocity_y")
-    )
+    height, east, north = (fields[name].double() for name in ("height", "velocity_x", "velocity_y"))
     grid = GaussianSphere((height.shape[-2], height.shape[-1]))
     sht = spherical_harmonics(grid, linear_truncation(grid), torch.float64)
     vorticity, _ = sht.vorticity_and_divergence(east, north)
@@ -42,7 +40,9 @@ def _harmonics(fields: Fields) -> tuple[Tensor, Tensor]:
 
 def _relative(ours: Tensor, theirs: Tensor) -> float:
     size = max(len(ours), len(theirs))
-    a, b = (torch.nn.functional.pad(c, (0, size - len(c), 0, size - len(c))) for c in (ours, theirs))
+    a, b = (
+        torch.nn.functional.pad(c, (0, size - len(c), 0, size - len(c))) for c in (ours, theirs)
+    )
     return float((_power(a - b) / _power(b, first=1)).sqrt())
 
 

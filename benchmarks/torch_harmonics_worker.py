@@ -2,14 +2,13 @@
 
 Third-order Adams-Bashforth, explicit in the gravity waves, with its own implicit diffusion of
 vorticity and divergence; that of the depth, which it lacks, is added to the tendency. The solver
-belongs to the package's examples, which its wheel ships from 0.7 on. It imports nothing of
-pdesurrogate.
+belongs to the package's examples, which its wheels ship. It imports nothing of pdesurrogate.
 
 Reads one JSON request a line from stdin and answers with one JSON object a line on stdout, as
 `dedalus_worker.py` does:
 
-    {"case": {…}}      prepare a flow: `initial` and what its npz holds, `truncation`, `dt`, `dtype`,
-                       `viscosity`, `gravity`, `mean_depth`, `rotation_rate`, `radius`, `device`
+    {"case": {…}}      prepare a flow: `initial` (an npz), `truncation`, `dt`, `dtype`, `device`,
+                       `viscosity`, `gravity`, `mean_depth`, `rotation_rate`, `radius`
     {"num_steps": n}   advance it; answers `wall` and `cpu` seconds
     {"save": "…npz"}   write it as it now is
 

@@ -6,7 +6,7 @@ from pdesurrogate.operators.cosine import (
     PoissonSolver,
     neumann_poisson,
 )
-from pdesurrogate.operators.muscl import limited_faces
+from pdesurrogate.operators.muscl import monotonised_slopes
 from pdesurrogate.operators.semi_lagrangian import sample_bilinear
 from pdesurrogate.operators.spectral import (
     FourierBasis,
@@ -61,7 +61,7 @@ __all__ = [
     "mirror_about_nodes",
     "momentum_speeds_x",
     "momentum_speeds_y",
-    "limited_faces",
+    "monotonised_slopes",
     "neumann_poisson",
     "no_slip_ghosts",
     "pressure_gradient",
