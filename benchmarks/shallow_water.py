@@ -29,7 +29,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +40,17 @@ from torch import Tensor
 
 from benchmarks.measuring import Peer, write_table
 from benchmarks.sphere_error import Fields, relative_errors
+from benchmarks.sphere_peers import (
+    DEDALUS,
+    DTYPES,
+    GRIDS,
+    TORCH_HARMONICS,
+    VISCOSITY,
+    PeerSettings,
+    jet,
+    peer_case,
+)
 from pdesurrogate.grids import GaussianSphere
-from pdesurrogate.initial_conditions import BarotropicJet
 from pdesurrogate.solvers import SphericalShallowWater
 from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
 
@@ -50,70 +58,15 @@ __all__ = ["main"]
 
 RESULTS = Path(__file__).parent / "results"
 DAY, LAST_DAY = 86400, 6
-VISCOSITY = 1e5
-GRIDS = {42: 64, 63: 96, 85: 128, 106: 160, 127: 192, 170: 256}
-"""Latitudes for each truncation, twice as many longitudes: products without aliasing. Many call
-96 x 192 points T62."""
 OUR_STEPS = {42: 3600, 63: 2400, 85: 1800, 106: 1440, 127: 1200, 170: 900}
 """Seconds: where the error of the step is small beside that of the grid."""
 TRIED_STEPS = {42: (1800, 3600), 63: (1200, 2400), 85: (900, 1800), 127: (1200,)}
 """For `error`."""
 SPEED_TRUNCATIONS = (63, 85, 127)
 BATCHES = (1, 4, 16)
-DTYPES = ("float32", "float64")
 SHORTEST = 0.5
 """Seconds that a timing lasts at least."""
 REFERENCE_TRUNCATION, REFERENCE_STEP = 170, 300
-
-
-@dataclass(frozen=True)
-class PeerSettings:
-    """How a peer is run.
-
-    Args:
-        name: What it is called.
-        worker: The script that answers.
-        dtypes: What it computes in.
-        dealiased: Whether it adds the points for products itself: its grid then has one latitude
-            for every degree.
-        steps: Seconds for each truncation.
-        tried: Truncations of `error`, in the first of the `dtypes`.
-    """
-
-    name: str
-    worker: str
-    dtypes: tuple[str, ...]
-    dealiased: bool
-    steps: Mapping[int, int]
-    tried: tuple[int, ...]
-
-    def grid(self, truncation: int) -> GaussianSphere:
-        """What its fields are given on."""
-        latitudes = truncation + 2 - truncation % 2 if self.dealiased else GRIDS[truncation]
-        return GaussianSphere((latitudes, 2 * latitudes))
-
-
-TORCH_HARMONICS = PeerSettings(
-    "torch-harmonics",
-    "torch_harmonics_worker.py",
-    DTYPES,
-    dealiased=False,
-    steps={42: 270, 63: 180, 85: 120, 127: 90},
-    tried=(42, 63, 85),
-)
-DEDALUS = PeerSettings(
-    "Dedalus",
-    "dedalus_worker.py",
-    ("float64",),
-    dealiased=True,
-    steps={42: 1800, 63: 1200, 85: 900, 127: 600},
-    tried=(42, 63, 85, 127),
-)
-
-
-def jet(grid: GaussianSphere) -> Fields:
-    """The initial state."""
-    return BarotropicJet().sample(np.random.default_rng(0), grid)
 
 
 def our_solver(
@@ -153,24 +106,6 @@ def seconds_per_step(truncation: int, dtype: str, batch: int, device: str) -> fl
             state = solver.step(state)
             taken += 1
     return elapsed / taken / batch
-
-
-def peer_case(
-    settings: PeerSettings, truncation: int, dtype: str, scratch: str, device: str
-) -> dict[str, Any]:
-    """What a worker wants to know."""
-    physics = SphericalShallowWater()
-    path = f"{scratch}/start.npz"
-    np.savez(path, **{name: u.numpy() for name, u in jet(settings.grid(truncation)).items()})
-    return {
-        "initial": path,
-        "truncation": truncation,
-        "dt": settings.steps[truncation],
-        "dtype": dtype,
-        "viscosity": VISCOSITY,
-        "device": device,
-        **{n: getattr(physics, n) for n in ("gravity", "mean_depth", "rotation_rate", "radius")},
-    }
 
 
 def peer_seconds_per_step(peer: Peer, case: dict[str, Any]) -> float:
