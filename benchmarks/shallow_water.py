@@ -4,8 +4,9 @@ The flow is Galewsky's unstable jet with a diffusion of 1e5 m² s⁻¹ on everyt
 question has a table of its own:
 
 `speed`     CPU seconds per model day of one trajectory, for truncations, batches and precisions;
-            beside torch-harmonics' example solver and Dedalus, each at a step of its own: ours as
-            accurate as its grid, theirs the longest with which they reach day 6.
+            beside torch-harmonics' example solver and Dedalus, each at a step of its own: ours and
+            Dedalus' as long as adds little to the error of the grid (Dedalus' is that of its
+            example at T127), torch-harmonics', whose gravity waves are explicit, near its limit.
 `error`     Relative L2 error of vorticity and of the height's deviation from its mean at day 6, and
             the CPU seconds until then. The reference is ours at T170 in float64, made once and kept
             in the folder that `--reference` names. `docs/_drawings/shallow_water_cost.py` draws
