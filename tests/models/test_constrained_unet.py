@@ -277,7 +277,7 @@ def test_a_trained_surrogate_keeps_the_condition(smoke: Ladder, tmp_path: Path) 
     config = TrainingConfig(epochs=1, validation_steps=1, batch_size=4)
     surrogate = train(spec, smoke, 16, tmp_path / "run", config)
     grid = surrogate.info.training_grid
-    given = smoke.load("test", 16)
+    given = smoke.test[16]
     change = surrogate.rollout(given.isel(time=slice(0, 1)), 1)
     before = given.isel(time=0)
     u, v = (
