@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from pdesurrogate.grids import Padding
 from pdesurrogate.models.part import Part
+from pdesurrogate.operators.wavelets import WaveletBasis
 
 __all__ = [
     "Embedding",
@@ -85,6 +86,17 @@ class Space(Part, ABC):
     def embedding(self, channels: int, edges: tuple[Padding, Padding]) -> Embedding:
         """From a level to the next finer one; arguments and errors as for `projection`."""
 
+    def wavelet(self, edges: tuple[Padding, Padding]) -> WaveletBasis:
+        """The wavelet whose approximations these spaces are, for those who want its details too.
+
+        Raises:
+            ValueError: If these are not the spaces of a wavelet, or not on a grid with such edges.
+        """
+        raise ValueError(
+            f"the space {type(self).__name__} has no wavelet details that a decoder could be "
+            "given; choose Haar or Wavelet"
+        )
+
 
 class Haar(Space):
     """Fields that are constant on cells: the Haar wavelet's spaces, average pooling."""
@@ -96,6 +108,10 @@ class Haar(Space):
     def embedding(self, channels: int, edges: tuple[Padding, Padding]) -> Embedding:
         """Each value repeated on its cell."""
         return HaarEmbedding()
+
+    def wavelet(self, edges: tuple[Padding, Padding]) -> WaveletBasis:
+        """The Haar wavelet, whose cells ask for no point beyond an edge, whichever edge it is."""
+        return WaveletBasis("haar", ("periodic", "periodic"))
 
 
 class HaarProjection(Projection):
