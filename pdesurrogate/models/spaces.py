@@ -26,6 +26,7 @@ __all__ = [
     "Strided",
     "StridedEmbedding",
     "StridedProjection",
+    "start_as_haar",
 ]
 
 
@@ -187,7 +188,7 @@ class StridedProjection(Projection):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, kernel_size=2, stride=2)
-        _start_as_haar(self.conv, 0.25)
+        start_as_haar(self)
 
     def forward(self, v: Float[Tensor, "batch c y x"]) -> Float[Tensor, "batch c m n"]:
         """Convolve with the kernel, cell by cell."""
@@ -207,8 +208,7 @@ class StridedEmbedding(Embedding):
     def __init__(self, coarse_channels: int, channels: int) -> None:
         super().__init__()
         self.conv = nn.ConvTranspose2d(coarse_channels, channels, kernel_size=2, stride=2)
-        if coarse_channels == channels:
-            _start_as_haar(self.conv, 1.0)
+        start_as_haar(self)
 
     def forward(
         self, coarse: Float[Tensor, "batch c m n"], fine: Float[Tensor, "batch c_fine y x"]
@@ -218,8 +218,16 @@ class StridedEmbedding(Embedding):
 
 
 @torch.no_grad()
-def _start_as_haar(conv: nn.Conv2d | nn.ConvTranspose2d, weight: float) -> None:
-    """The same weight from each point of a cell to its value in the same channel."""
-    conv.weight.copy_(weight * torch.eye(conv.in_channels)[:, :, None, None].expand_as(conv.weight))
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)
+def start_as_haar(part: nn.Module) -> None:
+    """Let learned maps between cells and points start as those of `Haar`.
+
+    For `nn.Module.apply`; leaves everything else alone, and maps that change the channels.
+    """
+    if isinstance(part, StridedProjection | StridedEmbedding):
+        conv = part.conv
+        if conv.in_channels == conv.out_channels:
+            weight = 0.25 if isinstance(part, StridedProjection) else 1.0
+            same_channel = torch.eye(conv.in_channels)[:, :, None, None]
+            conv.weight.copy_(weight * same_channel.expand_as(conv.weight))
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)
