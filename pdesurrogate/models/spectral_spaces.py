@@ -127,8 +127,8 @@ def _transferred(v: Tensor, num_points: tuple[int, int], edges: tuple[Padding, P
     ny, nx = v.shape[-2:]
     if edges[0] == "polar":
         return resample_sphere(v, GaussianSphere((ny, nx)), GaussianSphere(num_points))
-    # One matrix product an axis: any two bases go together, and at the sizes that networks see it
-    # is faster than transforms.
+    # One matrix product an axis: any two bases go together, on any size, at about the cost of fast
+    # transforms on the grids that networks see.
     along_y = _axis_matrix(edges[0], ny, num_points[0], v.dtype, v.device)
     along_x = _axis_matrix(edges[1], nx, num_points[1], v.dtype, v.device)
     return along_y @ v @ along_x.T

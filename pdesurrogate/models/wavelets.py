@@ -37,10 +37,10 @@ class Wavelet(Space):
     $\lfloor (n + \text{taps} - 1) / 2 \rfloor$ of any number $n \ge$ taps, odd ones too. `haar` has
     2 taps, `dbN` and `symN` have 2N, `coifN` has 6N. No sphere has such spaces.
 
-    On periodic axes the projection after the embedding is the identity, the other way round it is
-    an orthogonal projector. Between walls that holds for `haar` on an even number of points only:
-    near the walls the coefficients of a longer wavelet depend on one another, and embedding fewer
-    of them changes those that are left. A constant keeps its value everywhere.
+    On periodic axes, and for `haar` everywhere, the projection after the embedding is the identity,
+    the other way round it is an orthogonal projector. A longer wavelet between walls has more
+    coefficients than there are points: within taps - 1 points of a wall they depend on one another,
+    and the embedded projection is no projector there. A constant keeps its value everywhere.
 
     Args:
         family: An orthogonal wavelet of PyWavelets: `haar`, `db1` to `db38`, `sym2` to `sym20`,

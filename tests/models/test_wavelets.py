@@ -86,6 +86,22 @@ def test_haar_family_is_haar(edges: tuple[str, str]) -> None:
 
 
 @every_family
+@pytest.mark.parametrize("n", [20, 21])
+def test_between_walls_it_is_a_projector_but_for_the_points_next_to_them(
+    family: str, n: int
+) -> None:
+    project, embed = parts(family, CLOSED)
+    reach = pywt.Wavelet(family).dec_len - 2 + n % 2 if family != "haar" else 0
+    v = field(n, n)
+    once = embed(project(v), v)
+    defect = (embed(project(once), v) - once).abs().amax((0, 1))
+    inside = slice(reach, n - reach)
+    assert defect[inside, inside].max() < 1e-9
+    if family != "haar":
+        assert defect.max() > 1e-2
+
+
+@every_family
 def test_smooth_fields_are_kept_the_better_the_longer_the_wavelet(family: str) -> None:
     project, embed = parts(family, PERIODIC)
     x = torch.arange(64, dtype=torch.float64) * (2 * torch.pi / 64)
