@@ -22,7 +22,7 @@ from pdesurrogate.data.parameters import check_parameters
 from pdesurrogate.grids import Grid
 from pdesurrogate.initial_conditions import InitialCondition
 from pdesurrogate.naming import unknown_name
-from pdesurrogate.solvers import Bathymetry, Equation, Forcing, Inflow, Obstacle
+from pdesurrogate.solvers import Bathymetry, Coriolis, Equation, Forcing, Inflow, Obstacle
 
 __all__ = [
     "Recipe",
@@ -36,6 +36,7 @@ __all__ = [
 
 _CHOSEN_BY_NAME: tuple[type[Any], ...] = (
     Bathymetry,
+    Coriolis,
     Distribution,
     Equation,
     Forcing,
