@@ -29,8 +29,8 @@ class BalancedTurbulence(InitialCondition):
        - (\partial_{xy} \psi)^2\right), \qquad \langle h \rangle = H $$
 
     The nonlinear balance equation is solved without error: `h` holds the wavenumbers up to twice
-    those of $\psi$. The phases are random, the kinetic-energy spectrum `E` has its peak at $k_0$ and
-    is isotropic whatever the shape of the domain: `k` counts waves per domain height.
+    those of $\psi$. The phases are random, the kinetic-energy spectrum `E` has its peak at $k_0$
+    and is isotropic whatever the shape of the domain: `k` counts waves per domain height.
 
     `gravity`, `mean_depth` and `coriolis` are those of the equation, which has to rotate uniformly.
     The Burger number is $g H (2\pi k_0 / L_y)^2 / f^2$; the depth varies by about the Rossby

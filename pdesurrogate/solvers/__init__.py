@@ -4,7 +4,7 @@ from pdesurrogate.solvers.bathymetry import Bathymetry, RandomHills
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
 from pdesurrogate.solvers.coriolis import Coriolis, EquatorialPlane, UniformRotation
-from pdesurrogate.solvers.equation import Equation, Solver, SubStepping
+from pdesurrogate.solvers.equation import Diagnosing, Equation, Solver, SubStepping
 from pdesurrogate.solvers.forcing import (
     DiagonalForcing,
     Forcing,
@@ -43,6 +43,7 @@ __all__ = [
     "ConicalMountain",
     "Coriolis",
     "Cylinder",
+    "Diagnosing",
     "DiagonalForcing",
     "Equation",
     "EquatorialPlane",

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 
-from pdesurrogate.fields import Field
+from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid, PeriodicBox
 from pdesurrogate.solvers.coriolis import Coriolis, UniformRotation
 from pdesurrogate.solvers.equation import Equation
@@ -91,6 +91,16 @@ class RotatingShallowWater(Equation):
                 transported_by=_VELOCITY,
             ),
             Field("divergence", "s-1", "divergence of the velocity", is_prognostic=False),
+        )
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        r"""Means over the box of `h`, $\tfrac12 h |u|^2 + \tfrac12 g (h - H)^2$ and
+        $\tfrac12 (\zeta + f)^2 / h$."""
+        return (
+            Diagnostic("mass", "m", "mean depth of the fluid"),
+            Diagnostic("energy", "m3 s-2", "mean kinetic and available potential energy"),
+            Diagnostic("potential_enstrophy", "m-1 s-2", "mean potential enstrophy"),
         )
 
     def check_stable(self, grid: Grid, dt: float) -> None:

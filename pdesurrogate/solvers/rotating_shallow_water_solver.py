@@ -221,6 +221,24 @@ class RotatingShallowWaterSolver:
             "divergence": divergence,
         }
 
+    def diagnose(
+        self, state: Complex[Tensor, "batch 3 ky kx"]
+    ) -> dict[str, Float[Tensor, " batch"]]:
+        """Mass, energy and potential enstrophy; see `RotatingShallowWater.diagnostics`.
+
+        In double precision, on the solver's own grid, where mass and energy have no aliasing.
+        """
+        on_grid = self.basis.synthesise(_apply(self._to_advection, state), self.grid.num_points)
+        u, v, anomaly, vorticity = on_grid.double().unbind(1)
+        depth = self._depth + anomaly
+        absolute = vorticity + (self._varying_f + self._mean_f)
+        energy = 0.5 * (depth * (u**2 + v**2) + self._gravity * anomaly**2)
+        return {
+            "mass": depth.mean(dim=(-2, -1)),
+            "energy": energy.mean(dim=(-2, -1)),
+            "potential_enstrophy": 0.5 * (absolute**2 / depth).mean(dim=(-2, -1)),
+        }
+
     def courant_number(self, state: Complex[Tensor, "batch 3 ky kx"]) -> Float[Tensor, " batch"]:
         r"""$\max\,(|u| / \Delta x + |v| / \Delta y + 2\, |\sqrt{g h} - \sqrt{g H}|\,
         (\Delta x^{-2} + \Delta y^{-2})^{1/2})\, \Delta t$; infinite where the ground is dry.
