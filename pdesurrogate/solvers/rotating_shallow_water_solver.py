@@ -149,9 +149,10 @@ class RotatingShallowWaterSolver:
         self._to_vorticity = self._symbol(_product(curl, to_fields))
         self._to_divergence = self._symbol(_product(spread, to_fields))
         self._to_waves = self._symbol(to_waves)
-        # Of the vortex force along x and y and of the kinetic energy, whose gradient it is.
-        gradient = _row(-1j * kx, -1j * ky, zero).transpose(1, 2)
-        forces = torch.cat([to_waves[:, :, :2], _product(to_waves, gradient)], dim=2)
+        # Of (ζ + f) F / h, whose parts push against each other's axes, and of |u|².
+        push = torch.stack([-to_waves[:, :, 1], to_waves[:, :, 0]], dim=2)
+        gradient = _row(-0.5j * kx, -0.5j * ky, zero).transpose(1, 2)
+        forces = torch.cat([push, _product(to_waves, gradient)], dim=2)
         filling = _product(to_waves[:, :, 2:], -spread[:, :, :2])
         num_points = self.grid.num_points[0] * self.grid.num_points[1]
         self._from_forces = self._symbol(forces / num_points)
@@ -171,14 +172,14 @@ class RotatingShallowWaterSolver:
         excess = velocity * anomaly[:, None]
         excess_hat = self.basis.analyse(excess)
         held = self.basis.synthesise(excess_hat, shape)
-        depth = self._depth + anomaly
         # (ζ + f) F / h less the mean of f times u, without subtracting one from the other.
-        spin = ((vorticity + self._varying_f) / depth)[:, None]
-        lost = (self._mean_f / depth)[:, None]
-        turned = spin * (self._depth[:, None] * velocity + held) + lost * (held - excess)
-        kinetic = 0.5 * (velocity**2).sum(dim=1)
-        forces = torch.stack([turned[:, 1], -turned[:, 0], kinetic], dim=1)
-        forces_hat = self.basis.sums(forces)
+        per_depth = 1 / (self._depth + anomaly)
+        spin = ((vorticity + self._varying_f) * per_depth)[:, None]
+        turned = spin * torch.addcmul(held, self._depth[:, None], velocity)
+        turned = torch.addcmul(turned, (self._mean_f * per_depth)[:, None], held - excess)
+        u, v = velocity.unbind(1)
+        speed2 = torch.addcmul(u * u, v, v)
+        forces_hat = self.basis.sums(torch.cat([turned, speed2[:, None]], dim=1))
         return _apply(self._from_forces, forces_hat) + _apply(self._from_flux, excess_hat)
 
     def step(self, state: Complex[Tensor, "batch 3 ky kx"]) -> Complex[Tensor, "batch 3 ky kx"]:
