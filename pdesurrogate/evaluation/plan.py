@@ -230,6 +230,7 @@ def _labels(infos: Sequence[SurrogateInfo], paths: Sequence[Path | None]) -> lis
             flops=float(info.flops),
             training_seconds=info.training_seconds,
             settings=info.settings,
+            conditioning=info.condition_names,
         )
         for name, info in zip(names, infos, strict=True)
     ]

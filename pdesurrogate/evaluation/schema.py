@@ -179,6 +179,7 @@ class RunLabel:
         training_seconds: Wall time of the training.
         settings: Fingerprint of model and training settings without the seed; runs that share it
             differ by their seed alone. Empty where there is none.
+        conditioning: What it is told of a trajectory besides the fields.
     """
 
     name: str
@@ -190,6 +191,7 @@ class RunLabel:
     flops: float = np.nan
     training_seconds: float = 0.0
     settings: str = ""
+    conditioning: tuple[str, ...] = ()
 
 
 _LABELS: dict[str, tuple[str, str | None]] = {
@@ -201,6 +203,7 @@ _LABELS: dict[str, tuple[str, str | None]] = {
     "flops": ("floating-point operations of one step at the training grid", "1"),
     "training_seconds": ("wall time of the training", "s"),
     "settings": ("fingerprint of model and training settings, the seed apart", None),
+    "conditioning": ("what it is told besides the fields, separated by commas", None),
 }
 
 
@@ -264,7 +267,7 @@ def empty_evaluation(
         ),
     }
     for label, (long_name, units) in _LABELS.items():
-        values = [getattr(run, label) for run in runs]
+        values = [_plain(getattr(run, label)) for run in runs]
         coords[label] = _coordinate("run", values, long_name, units)
     sizes = {name: coords[name].size for name in coords}
     data = {
@@ -303,6 +306,10 @@ def empty_example(
     coords: dict[str, Any] = {name: evaluation[name].variable for name in shared}
     coords |= grid.coordinates(length_units)
     return xr.Dataset(data, coords, attrs={"trajectory": trajectory})
+
+
+def _plain(label: object) -> object:
+    return ", ".join(label) if isinstance(label, tuple) else label
 
 
 def _coordinate(
