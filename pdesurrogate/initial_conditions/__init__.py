@@ -1,9 +1,11 @@
 """Random initial states, defined as functions and observed on any grid."""
 
+from pdesurrogate.initial_conditions.balanced import BalancedVortices, balanced_height
 from pdesurrogate.initial_conditions.combined import CombinedInitialCondition
 from pdesurrogate.initial_conditions.dams import RadialDam, RandomDams
 from pdesurrogate.initial_conditions.fourier_series import random_coefficients
 from pdesurrogate.initial_conditions.gaussian import GaussianRandomField, McWilliamsVorticity
+from pdesurrogate.initial_conditions.harmonic_series import random_harmonics
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
 from pdesurrogate.initial_conditions.smoke_noise import SmokeNoise
 from pdesurrogate.initial_conditions.sphere_flows import (
@@ -14,6 +16,7 @@ from pdesurrogate.initial_conditions.sphere_flows import (
 from pdesurrogate.initial_conditions.stream import DisturbedStream
 
 __all__ = [
+    "BalancedVortices",
     "BarotropicJet",
     "CombinedInitialCondition",
     "DisturbedStream",
@@ -25,5 +28,7 @@ __all__ = [
     "RossbyHaurwitzWave",
     "SmokeNoise",
     "SolidBodyRotation",
+    "balanced_height",
     "random_coefficients",
+    "random_harmonics",
 ]

@@ -27,11 +27,12 @@ class SphericalShallowWater(Equation):
     $$ \partial_t \zeta = -\nabla \cdot \big((\zeta + f)\, u\big) - \nu_l \zeta $$
     $$ \partial_t \delta = k \cdot \nabla \times \big((\zeta + f)\, u\big)
        - \nabla^2 \left(\tfrac12 |u|^2 + g (h + b)\right) - \nu_l \delta $$
-    $$ \partial_t h = -\nabla \cdot (h u) - \nu_l h, \qquad f = 2 \Omega \sin\varphi $$
+    $$ \partial_t h = -\nabla \cdot (h u) - \nu_l (h + b), \qquad f = 2 \Omega \sin\varphi $$
 
     with the depth `h` of the fluid over the ground `b`. The hyperdiffusion acts on the harmonics of
-    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / T (T+1))^p$ and leaves the mean alone. It
-    belongs to the truncation `T` of the solver, not to the fluid: another grid damps other scales.
+    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / L (L+1))^p$ and leaves the mean alone.
+    Unless a degree `L` is named, it is the truncation of the solver: then hyperdiffusion belongs to
+    the solver, not to the fluid, and another grid damps other scales.
 
     The default is the Earth's size, rotation and gravity.
 
@@ -46,6 +47,9 @@ class SphericalShallowWater(Equation):
         hyperdiffusion_time: $\tau$, in seconds, in which the smallest scale decays by a factor of
             `e`; infinite for none.
         orography: The ground `b`; None where it is flat.
+        hyperdiffusion_degree: `L`; None for the truncation of the solver.
+        diffuses_height: Whether the height of the surface is damped as the wind is. Where it is
+            not, it still is beyond the degree `L`.
 
     Raises:
         ValueError: If a parameter is out of its range.
@@ -63,6 +67,8 @@ class SphericalShallowWater(Equation):
     hyperdiffusion_order: int = 4
     hyperdiffusion_time: float = 8640.0
     orography: Orography | None = None
+    hyperdiffusion_degree: int | None = None
+    diffuses_height: bool = True
 
     def __post_init__(self) -> None:
         for name in ("gravity", "mean_depth", "radius"):
@@ -74,6 +80,10 @@ class SphericalShallowWater(Equation):
         if self.hyperdiffusion_order < 1:
             raise ValueError(
                 f"hyperdiffusion_order must be at least 1, got {self.hyperdiffusion_order}"
+            )
+        if self.hyperdiffusion_degree is not None and self.hyperdiffusion_degree < 1:
+            raise ValueError(
+                f"hyperdiffusion_degree must be at least 1, got {self.hyperdiffusion_degree}"
             )
         if not self.hyperdiffusion_time > 0:
             raise ValueError(

@@ -59,6 +59,16 @@ class ShallowWaterParameters(Protocol):
         ...
 
     @property
+    def hyperdiffusion_degree(self) -> int | None:
+        """The degree that decays in that time; None for the solver's truncation."""
+        ...
+
+    @property
+    def diffuses_height(self) -> bool:
+        """Whether the depth is damped as the wind is."""
+        ...
+
+    @property
     def orography(self) -> Orography | None:
         """None for flat ground."""
         ...
@@ -128,6 +138,7 @@ class SphericalShallowWaterSolver:
         coriolis = 2 * self._each("rotation_rate") * sine
         self._coriolis = coriolis.to(self.device, dtype)
         self._ground = self._ground_coefficients()
+        self._undamped, self._ground_decay = self._height_rates()
         self._step = etdrk4(self, dt, self._complex)
 
     @property
@@ -142,12 +153,35 @@ class SphericalShallowWaterSolver:
         self, laplacian: Tensor, wave_speed2: Tensor
     ) -> Complex[Tensor, "rows 3 degree order"]:
         """The diagonal of the linear part."""
-        smallest = laplacian[:, -1:]
-        decay = (laplacian / smallest) ** self._each("hyperdiffusion_order")
-        decay = decay / self._each("hyperdiffusion_time")
+        decay = self._decay(laplacian)
         frequency = (wave_speed2 * laplacian).sqrt()
         rates = torch.stack([-decay + 0j, -decay + 1j * frequency, -decay - 1j * frequency], dim=1)
         return rates.expand(*rates.shape[:-1], self.truncation + 1).contiguous()
+
+    def _damped_degree(self) -> Float[Tensor, "rows 1 1"]:
+        """The degree that decays in the hyperdiffusion's time."""
+        degrees = [float(e.hyperdiffusion_degree or self.truncation) for e in self.equations]
+        return torch.tensor(degrees, dtype=torch.float64)[:, None, None]
+
+    def _decay(self, laplacian: Float[Tensor, "rows l 1"]) -> Float[Tensor, "rows l 1"]:
+        """Of every degree, per second."""
+        degree = self._damped_degree()
+        damped = degree * (degree + 1) / self._each("radius") ** 2
+        ratio = (laplacian / damped) ** self._each("hyperdiffusion_order")
+        return ratio / self._each("hyperdiffusion_time")
+
+    def _height_rates(self) -> tuple[Tensor | None, Tensor | None]:
+        """What the depth is given back of its damping, and the decay of the ground's part in it.
+
+        It is the surface that is damped, not the depth: water at rest over mountains stays so.
+        """
+        degree = torch.arange(self.truncation + 1, dtype=torch.float64)[:, None]
+        decay = self._decay(degree * (degree + 1) / self._each("radius") ** 2)
+        # Beyond the named degree the decay may be too fast to be taken back step by step.
+        kept = (degree <= self._damped_degree()) & (self._each("diffuses_height") == 0)
+        given_back = (decay * kept).to(self.device, self.dtype)
+        ground = None if self._ground is None else (decay * ~kept).to(self._ground) * self._ground
+        return (given_back if kept.any() else None), ground
 
     def _ground_coefficients(self) -> Complex[Tensor, "rows degree order"] | None:
         """Of the orography, truncated as the fields are; None where all ground is flat."""
@@ -184,6 +218,10 @@ class SphericalShallowWaterSolver:
         spin = -sht.divergence_of_scaled(a, b) / self._radius
         spread = sht.divergence_of_scaled(b, -a) / self._radius + self._laplacian * bernoulli
         filling = -sht.divergence_of_scaled(c, d) / self._radius
+        if self._undamped is not None:
+            filling = filling + self._undamped * anomaly
+        if self._ground_decay is not None:
+            filling = filling - self._ground_decay
         return self._waves(spin, spread, filling)
 
     def _waves(self, vorticity: Tensor, divergence: Tensor, anomaly: Tensor) -> Tensor:
@@ -206,13 +244,18 @@ class SphericalShallowWaterSolver:
     ) -> Complex[Tensor, "batch 3 degree order"]:
         """The state with the given `height`, `velocity_x` and `velocity_y`, from any sphere's grid.
 
+        Instead of the depth `height`, the height of the surface above the datum of the orography
+        may be given as `surface_height`.
+
         Raises:
             ValueError: If a field is missing, or the batch is not that of the solver's equations.
         """
-        missing = [name for name in _PROGNOSTIC if name not in fields]
+        is_surface = "surface_height" in fields
+        wanted = ("surface_height" if is_surface else "height", *_PROGNOSTIC[1:])
+        missing = [name for name in wanted if name not in fields]
         if missing:
             raise ValueError(f"the solver starts from `{missing[0]}`, got only {sorted(fields)}")
-        height, east, north = (fields[n].to(self.device, self.dtype) for n in _PROGNOSTIC)
+        height, east, north = (fields[n].to(self.device, self.dtype) for n in wanted)
         if len(self.equations) not in (1, len(height)):
             raise ValueError(
                 f"the solver was given {len(self.equations)} variants of its equation, one per "
@@ -225,7 +268,10 @@ class SphericalShallowWaterSolver:
         parts = (vorticity / self._radius, divergence / self._radius)
         anomaly = sht.analyse(height - self._depth)
         more = (0, self.truncation - held, 0, self.truncation - held)
-        return self._waves(*(torch.nn.functional.pad(c, more) for c in (*parts, anomaly)))
+        spin, spread, anomaly = (torch.nn.functional.pad(c, more) for c in (*parts, anomaly))
+        if is_surface and self._ground is not None:
+            anomaly = anomaly - self._ground
+        return self._waves(spin, spread, anomaly)
 
     def observe(
         self, state: Complex[Tensor, "batch 3 degree order"], grid: Grid
