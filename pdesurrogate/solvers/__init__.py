@@ -3,6 +3,7 @@
 from pdesurrogate.solvers.bathymetry import Bathymetry, RandomHills
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
+from pdesurrogate.solvers.earth_orography import EarthOrography
 from pdesurrogate.solvers.equation import Equation, Solver, SubStepping
 from pdesurrogate.solvers.forcing import (
     DiagonalForcing,
@@ -40,6 +41,7 @@ __all__ = [
     "ConicalMountain",
     "Cylinder",
     "DiagonalForcing",
+    "EarthOrography",
     "Equation",
     "FlowState",
     "Forcing",
