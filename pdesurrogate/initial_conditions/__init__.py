@@ -14,6 +14,7 @@ from pdesurrogate.initial_conditions.sphere_flows import (
     SolidBodyRotation,
 )
 from pdesurrogate.initial_conditions.stream import DisturbedStream
+from pdesurrogate.initial_conditions.zonal_flows import RandomZonalFlow, ShuffledZonalFlow
 
 __all__ = [
     "BalancedVortices",
@@ -25,7 +26,9 @@ __all__ = [
     "McWilliamsVorticity",
     "RadialDam",
     "RandomDams",
+    "RandomZonalFlow",
     "RossbyHaurwitzWave",
+    "ShuffledZonalFlow",
     "SmokeNoise",
     "SolidBodyRotation",
     "balanced_height",
