@@ -30,21 +30,25 @@ class SphericalShallowWater(Equation):
     $$ \partial_t h = -\nabla \cdot (h u) - \nu_l h, \qquad f = 2 \Omega \sin\varphi $$
 
     with the depth `h` of the fluid over the ground `b`. The hyperdiffusion acts on the harmonics of
-    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / T (T+1))^p$ and leaves the mean alone. It
-    belongs to the truncation `T` of the solver, not to the fluid: another grid damps other scales.
+    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / L (L+1))^p$ and leaves the mean alone. With
+    a degree `L` of its own it is a property of the fluid, the same on every grid: in the usual terms
+    the coefficient of $(-1)^{p+1} \nabla^{2p}$ is $\tau^{-1} (a^2 / L (L+1))^p$, and solutions on
+    ever finer grids converge. Without one, `L` is the truncation of the solver's grid: then another
+    grid damps other scales, and is another fluid.
 
     The default is the Earth's size, rotation and gravity.
 
     Args:
         gravity: `g`, in metres per second squared.
         mean_depth: `H`, in metres, the depth for which gravity waves are integrated exactly. It
-            changes no solution, but it must be near the mean of `height`: where it is a fifth
-            off, long steps are unstable.
+            changes no solution, but long steps are unstable where it is far from the mean of
+            `height`; a solver refuses to start there.
         rotation_rate: $\Omega$, in radians per second.
         radius: `a` of the sphere, in metres.
         hyperdiffusion_order: `p`, a power of the Laplacian, at least 1.
-        hyperdiffusion_time: $\tau$, in seconds, in which the smallest scale decays by a factor of
-            `e`; infinite for none.
+        hyperdiffusion_time: $\tau$, in seconds, in which harmonics of degree `L` decay by a factor
+            of `e`; infinite for none.
+        hyperdiffusion_degree: `L`; None for the highest that the solver's grid holds.
         orography: The ground `b`; None where it is flat.
 
     Raises:
@@ -62,6 +66,7 @@ class SphericalShallowWater(Equation):
     radius: float = 6.37122e6
     hyperdiffusion_order: int = 4
     hyperdiffusion_time: float = 8640.0
+    hyperdiffusion_degree: int | None = None
     orography: Orography | None = None
 
     def __post_init__(self) -> None:
@@ -78,6 +83,11 @@ class SphericalShallowWater(Equation):
         if not self.hyperdiffusion_time > 0:
             raise ValueError(
                 f"hyperdiffusion_time must be positive, got {self.hyperdiffusion_time}"
+            )
+        if self.hyperdiffusion_degree is not None and self.hyperdiffusion_degree < 1:
+            raise ValueError(
+                "hyperdiffusion_degree must be at least 1, or None for the truncation, got "
+                f"{self.hyperdiffusion_degree}"
             )
 
     @property

@@ -55,7 +55,12 @@ class ShallowWaterParameters(Protocol):
 
     @property
     def hyperdiffusion_time(self) -> float:
-        """Of the smallest scale, in seconds."""
+        """Of the harmonics of `hyperdiffusion_degree`, in seconds."""
+        ...
+
+    @property
+    def hyperdiffusion_degree(self) -> int | None:
+        """None for the solver's truncation."""
         ...
 
     @property
@@ -142,8 +147,10 @@ class SphericalShallowWaterSolver:
         self, laplacian: Tensor, wave_speed2: Tensor
     ) -> Complex[Tensor, "rows 3 degree order"]:
         """The diagonal of the linear part."""
-        smallest = laplacian[:, -1:]
-        decay = (laplacian / smallest) ** self._each("hyperdiffusion_order")
+        degrees = [float(e.hyperdiffusion_degree or self.truncation) for e in self.equations]
+        degree = torch.tensor(degrees, dtype=torch.float64)[:, None, None]
+        damped = degree * (degree + 1) / self._each("radius") ** 2
+        decay = (laplacian / damped) ** self._each("hyperdiffusion_order")
         decay = decay / self._each("hyperdiffusion_time")
         frequency = (wave_speed2 * laplacian).sqrt()
         rates = torch.stack([-decay + 0j, -decay + 1j * frequency, -decay - 1j * frequency], dim=1)
