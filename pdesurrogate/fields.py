@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["Field", "FieldStatistics"]
+__all__ = ["Diagnostic", "Field", "FieldStatistics"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,21 @@ class Field:
         return cls(
             **{**description, "transported_by": tuple(description.get("transported_by", ()))}
         )
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One number per trajectory and frame, such as the energy: a mean or an integral of the state.
+
+    Args:
+        name: Variable name in files, such as `energy`.
+        units: UDUNITS string; `1` for a dimensionless quantity.
+        long_name: What a plot says; states whether it is a mean or an integral, and of what.
+    """
+
+    name: str
+    units: str
+    long_name: str
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from pdesurrogate.solvers.bathymetry import Bathymetry, RandomHills
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
-from pdesurrogate.solvers.equation import Equation, Solver, SubStepping
+from pdesurrogate.solvers.equation import Diagnosing, Equation, Solver, SubStepping
 from pdesurrogate.solvers.forcing import (
     DiagonalForcing,
     Forcing,
@@ -39,6 +39,7 @@ __all__ = [
     "ChannelState",
     "ConicalMountain",
     "Cylinder",
+    "Diagnosing",
     "DiagonalForcing",
     "Equation",
     "FlowState",

@@ -43,6 +43,8 @@ class ShallowWater(Equation):
     """
 
     grid_type: ClassVar[type[Grid]] = ClosedBox
+    time_units: ClassVar[str] = "s"
+    length_units: ClassVar[str] = "m"
 
     gravity: float = 9.81
     bathymetry: Bathymetry | None = None

@@ -59,6 +59,8 @@ class SphericalShallowWater(Equation):
     """
 
     grid_type: ClassVar[type[Grid]] = GaussianSphere
+    time_units: ClassVar[str] = "s"
+    length_units: ClassVar[str] = "m"
 
     gravity: float = 9.80616
     mean_depth: float = 10000.0
