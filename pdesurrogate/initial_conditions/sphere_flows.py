@@ -19,27 +19,28 @@ __all__ = ["BarotropicJet", "RossbyHaurwitzWave", "SolidBodyRotation"]
 
 @dataclass(frozen=True)
 class SolidBodyRotation(InitialCondition):
-    r"""The fluid turns as a solid body, in balance: Williamson's second case.
+    r"""The fluid turns as a solid body, in balance: Williamson's second and fifth case.
 
     $$ u = U (\cos\varphi \cos\alpha + \sin\varphi \cos\lambda \sin\alpha), \quad
        v = -U \sin\lambda \sin\alpha, \qquad
-       g h = g h_0 - (a \Omega U + \tfrac12 U^2)\, s^2, $$
+       g \eta = g h_0 - (a \Omega U + \tfrac12 U^2)\, s^2, $$
 
-    with $s = \sin\varphi \cos\alpha - \cos\varphi \cos\lambda \sin\alpha$, the sine of the latitude
-    about the flow's own axis. Nothing is random. It is a steady solution if the equation has these
-    parameters and the flow turns about the sphere's axis ($\alpha = 0$) or the sphere does not turn
-    ($\Omega = 0$).
+    with the elevation $\eta$ of the `surface`, which is the depth where the ground is flat, and
+    $s = \sin\varphi \cos\alpha - \cos\varphi \cos\lambda \sin\alpha$, the sine of the latitude
+    about the flow's own axis. Nothing is random. Over flat ground it is a steady solution if the
+    equation has these parameters and the flow turns about the sphere's axis ($\alpha = 0$) or the
+    sphere does not turn ($\Omega = 0$).
 
     Args:
         speed: `U`, in metres per second.
-        equatorial_depth: $h_0$, in metres.
+        equatorial_depth: $h_0$, elevation of the surface at the flow's equator, in metres.
         tilt: $\alpha$ between the flow's axis and the sphere's, in degrees.
         gravity: Of the equation.
         rotation_rate: Of the equation.
         radius: Of the equation.
 
     References:
-        Williamson et al. (1992), *J. Comput. Phys.* 102, §3.2.
+        Williamson et al. (1992), *J. Comput. Phys.* 102, §§3.2, 3.5.
     """
 
     speed: float = 2 * math.pi * 6.37122e6 / (12 * 86400)
@@ -57,7 +58,7 @@ class SolidBodyRotation(InitialCondition):
         s = sine * upright - cosine * longitude.cos() * tilted
         drop = self.radius * self.rotation_rate * self.speed + 0.5 * self.speed**2
         return {
-            "height": self.equatorial_depth - drop / self.gravity * s**2,
+            "surface": self.equatorial_depth - drop / self.gravity * s**2,
             "velocity_x": self.speed * (cosine * upright + sine * longitude.cos() * tilted),
             "velocity_y": -self.speed * longitude.sin() * tilted + 0 * latitude,
         }

@@ -14,7 +14,7 @@ from pdesurrogate.solvers.inflow import Inflow, ParabolicInflow, UniformInflow
 from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes
 from pdesurrogate.solvers.navier_stokes_solver import FlowState, PeriodicNavierStokesSolver
 from pdesurrogate.solvers.obstacles import Cylinder, Obstacle, RandomCylinders, Square
-from pdesurrogate.solvers.orography import ConicalMountain, Orography
+from pdesurrogate.solvers.orography import ConicalMountain, GaussianMountain, Orography
 from pdesurrogate.solvers.semi_lagrangian_smoke import (
     SemiLagrangianSmoke,
     SemiLagrangianSmokeSolver,
@@ -44,6 +44,7 @@ __all__ = [
     "Equation",
     "FlowState",
     "Forcing",
+    "GaussianMountain",
     "Inflow",
     "KolmogorovForcing",
     "Obstacle",

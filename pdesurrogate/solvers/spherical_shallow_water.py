@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 
-from pdesurrogate.fields import Field
+from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.solvers.equation import Equation
 from pdesurrogate.solvers.orography import Orography
@@ -31,8 +31,8 @@ class SphericalShallowWater(Equation):
 
     with the depth `h` of the fluid over the ground `b`. The hyperdiffusion acts on the harmonics of
     degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / L (L+1))^p$ and leaves the mean alone. With
-    a degree `L` of its own it is a property of the fluid, the same on every grid: in the usual terms
-    the coefficient of $(-1)^{p+1} \nabla^{2p}$ is $\tau^{-1} (a^2 / L (L+1))^p$, and solutions on
+    a degree `L` of its own it is a property of the fluid, the same on every grid: the term
+    $(-1)^{p+1} \kappa \nabla^{2p}$ with $\kappa = \tau^{-1} (a^2 / L (L+1))^p$, and solutions on
     ever finer grids converge. Without one, `L` is the truncation of the solver's grid: then another
     grid damps other scales, and is another fluid.
 
@@ -135,6 +135,16 @@ class SphericalShallowWater(Equation):
                 standard_name="divergence_of_wind",
             ),
             *(() if self.orography is None else (ground,)),
+        )
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Means over the sphere; formulas at `SphericalShallowWaterSolver.diagnose`."""
+        return (
+            Diagnostic("mass", "m", "mean depth of the fluid"),
+            Diagnostic("energy", "m3 s-2", "mean kinetic and potential energy, over density"),
+            Diagnostic("potential_enstrophy", "m-1 s-2", "mean potential enstrophy"),
+            Diagnostic("angular_momentum", "m3 s-1", "mean angular momentum, over density"),
         )
 
     def check_stable(self, grid: Grid, dt: float) -> None:

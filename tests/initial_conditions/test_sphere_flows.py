@@ -53,9 +53,9 @@ def test_solid_body_rotation_turns_at_its_speed_about_its_axis():
     tilted = sample(SolidBodyRotation(speed=20.0, tilt=90.0))
     speed = (tilted["velocity_x"] ** 2 + tilted["velocity_y"] ** 2).sqrt()
     assert float(speed.max()) == pytest.approx(20, rel=1e-3)
-    mean = (tilted["height"] * torch.tensor(GRID.quadrature_weights)).sum()
+    mean = (tilted["surface"] * torch.tensor(GRID.quadrature_weights)).sum()
     assert float(mean) == pytest.approx(
-        float((flat["height"] * torch.tensor(GRID.quadrature_weights)).sum())
+        float((flat["surface"] * torch.tensor(GRID.quadrature_weights)).sum())
     )
 
 
