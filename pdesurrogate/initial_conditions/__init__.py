@@ -8,6 +8,7 @@ from pdesurrogate.initial_conditions.initial_condition import InitialCondition
 from pdesurrogate.initial_conditions.smoke_noise import SmokeNoise
 from pdesurrogate.initial_conditions.sphere_flows import (
     BarotropicJet,
+    CosineBell,
     RossbyHaurwitzWave,
     SolidBodyRotation,
 )
@@ -16,6 +17,7 @@ from pdesurrogate.initial_conditions.stream import DisturbedStream
 __all__ = [
     "BarotropicJet",
     "CombinedInitialCondition",
+    "CosineBell",
     "DisturbedStream",
     "GaussianRandomField",
     "InitialCondition",

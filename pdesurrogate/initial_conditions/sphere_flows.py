@@ -14,7 +14,52 @@ from torch import Tensor
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
 
-__all__ = ["BarotropicJet", "RossbyHaurwitzWave", "SolidBodyRotation"]
+__all__ = ["BarotropicJet", "CosineBell", "RossbyHaurwitzWave", "SolidBodyRotation"]
+
+
+@dataclass(frozen=True)
+class CosineBell(InitialCondition):
+    r"""A round hill of a tracer: Williamson's first case.
+
+    $$ h = \frac{h_0}{2} \left(1 + \cos\frac{\pi \gamma}{R}\right)
+       \quad \text{where } \gamma < R, \text{ and 0 elsewhere} $$
+
+    with the angle $\gamma$ to its summit. Its slope is continuous, its curvature is not. Nothing is
+    random.
+
+    Args:
+        peak: $h_0$, in metres.
+        latitude: Of the summit, in degrees.
+        longitude: Of the summit, in degrees east.
+        angular_radius: `R`, in degrees; the published one is a third of a radian.
+
+    Raises:
+        ValueError: If the radius is not between 0 and 180 degrees.
+
+    References:
+        Williamson et al. (1992), *J. Comput. Phys.* 102, §3.1.
+    """
+
+    peak: float = 1000.0
+    latitude: float = 0.0
+    longitude: float = 270.0
+    angular_radius: float = math.degrees(1 / 3)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.angular_radius <= 180:
+            raise ValueError(
+                f"angular_radius must be above 0 and at most 180, got {self.angular_radius}"
+            )
+
+    def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
+        """The hill at the grid's points; see `InitialCondition.sample`."""
+        latitude, longitude = _angles(grid)
+        north, east = math.radians(self.latitude), math.radians(self.longitude)
+        along, across = (latitude - north) / 2, (longitude - east) / 2
+        half_sine2 = along.sin() ** 2 + math.cos(north) * latitude.cos() * across.sin() ** 2
+        angle = 2 * half_sine2.clamp(0, 1).sqrt().asin()
+        within = (angle / math.radians(self.angular_radius)).clamp(max=1)
+        return {"height": self.peak / 2 * (1 + (math.pi * within).cos())}
 
 
 @dataclass(frozen=True)

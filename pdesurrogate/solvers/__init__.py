@@ -25,6 +25,8 @@ from pdesurrogate.solvers.shallow_water import (
     ShallowWater,
 )
 from pdesurrogate.solvers.shallow_water_solver import ShallowWaterSolver, ShallowWaterState
+from pdesurrogate.solvers.spherical_advection import SphericalAdvection
+from pdesurrogate.solvers.spherical_advection_solver import SphericalAdvectionSolver
 from pdesurrogate.solvers.spherical_shallow_water import SphericalShallowWater
 from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
 from pdesurrogate.solvers.stochastic_forcing import StochasticForcing
@@ -63,6 +65,8 @@ __all__ = [
     "ShallowWaterSolver",
     "ShallowWaterState",
     "Solver",
+    "SphericalAdvection",
+    "SphericalAdvectionSolver",
     "SphericalShallowWater",
     "SphericalShallowWaterSolver",
     "Square",
