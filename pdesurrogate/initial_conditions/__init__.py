@@ -1,5 +1,6 @@
 """Random initial states, defined as functions and observed on any grid."""
 
+from pdesurrogate.initial_conditions.barotropic_jets import BarotropicJet, RandomBarotropicJets
 from pdesurrogate.initial_conditions.combined import CombinedInitialCondition
 from pdesurrogate.initial_conditions.dams import RadialDam, RandomDams
 from pdesurrogate.initial_conditions.fourier_series import random_coefficients
@@ -7,7 +8,6 @@ from pdesurrogate.initial_conditions.gaussian import GaussianRandomField, McWill
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
 from pdesurrogate.initial_conditions.smoke_noise import SmokeNoise
 from pdesurrogate.initial_conditions.sphere_flows import (
-    BarotropicJet,
     CosineBell,
     RossbyHaurwitzWave,
     SolidBodyRotation,
@@ -23,6 +23,7 @@ __all__ = [
     "InitialCondition",
     "McWilliamsVorticity",
     "RadialDam",
+    "RandomBarotropicJets",
     "RandomDams",
     "RossbyHaurwitzWave",
     "SmokeNoise",
