@@ -1,6 +1,7 @@
 """Random initial states, defined as functions and observed on any grid."""
 
 from pdesurrogate.initial_conditions.balanced import BalancedVortices, balanced_height
+from pdesurrogate.initial_conditions.barotropic_jets import BarotropicJet, RandomBarotropicJets
 from pdesurrogate.initial_conditions.combined import CombinedInitialCondition
 from pdesurrogate.initial_conditions.dams import RadialDam, RandomDams
 from pdesurrogate.initial_conditions.fourier_series import random_coefficients
@@ -9,7 +10,7 @@ from pdesurrogate.initial_conditions.harmonic_series import random_harmonics
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
 from pdesurrogate.initial_conditions.smoke_noise import SmokeNoise
 from pdesurrogate.initial_conditions.sphere_flows import (
-    BarotropicJet,
+    CosineBell,
     RossbyHaurwitzWave,
     SolidBodyRotation,
 )
@@ -20,11 +21,13 @@ __all__ = [
     "BalancedVortices",
     "BarotropicJet",
     "CombinedInitialCondition",
+    "CosineBell",
     "DisturbedStream",
     "GaussianRandomField",
     "InitialCondition",
     "McWilliamsVorticity",
     "RadialDam",
+    "RandomBarotropicJets",
     "RandomDams",
     "RandomZonalFlow",
     "RossbyHaurwitzWave",

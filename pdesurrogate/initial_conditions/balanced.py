@@ -117,7 +117,7 @@ class BalancedVortices(InitialCondition):
             )
 
     def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
-        """Draw the wind and the height of its surface, `surface_height`.
+        """Draw the wind and the height of its surface, `surface`.
 
         See `InitialCondition.sample`. Over flat ground the surface's height is the depth.
 
@@ -145,7 +145,7 @@ class BalancedVortices(InitialCondition):
                 f"the balanced surface falls to {float(surface.min()):.0f} m; give a larger "
                 f"mean_depth than {self.mean_depth:g} m or less wind"
             )
-        return {"surface_height": surface, "velocity_x": east, "velocity_y": north}
+        return {"surface": surface, "velocity_x": east, "velocity_y": north}
 
     def _vortices(self, rng: np.random.Generator) -> Complex[Tensor, "l m"]:
         degree = torch.arange(self.max_degree + 1, dtype=torch.float64)[:, None]

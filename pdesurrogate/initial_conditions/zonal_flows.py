@@ -59,7 +59,7 @@ class _DisturbedFlow(InitialCondition):
         r"""Harmonics of $a \zeta_0$, in metres per second."""
 
     def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
-        """Draw the wind; the surface, `surface_height`, is level. See `InitialCondition.sample`.
+        """Draw the wind; the surface, `surface`, is level. See `InitialCondition.sample`.
 
         Raises:
             ValueError: If `grid` is not a `GaussianSphere`.
@@ -78,7 +78,7 @@ class _DisturbedFlow(InitialCondition):
         there = spherical_harmonics(grid, held, torch.float64)
         east, north = there.velocity(spin, torch.zeros_like(spin))
         surface = torch.full(grid.num_points, self.mean_depth, dtype=torch.float64)
-        return {"surface_height": surface, "velocity_x": east, "velocity_y": north}
+        return {"surface": surface, "velocity_x": east, "velocity_y": north}
 
 
 @dataclass(frozen=True)

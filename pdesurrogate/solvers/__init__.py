@@ -21,7 +21,7 @@ from pdesurrogate.solvers.mass_source import MassSource, SeasonalDay
 from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes
 from pdesurrogate.solvers.navier_stokes_solver import FlowState, PeriodicNavierStokesSolver
 from pdesurrogate.solvers.obstacles import Cylinder, Obstacle, RandomCylinders, Square
-from pdesurrogate.solvers.orography import ConicalMountain, Orography
+from pdesurrogate.solvers.orography import ConicalMountain, GaussianMountain, Orography
 from pdesurrogate.solvers.semi_lagrangian_smoke import (
     SemiLagrangianSmoke,
     SemiLagrangianSmokeSolver,
@@ -32,6 +32,8 @@ from pdesurrogate.solvers.shallow_water import (
     ShallowWater,
 )
 from pdesurrogate.solvers.shallow_water_solver import ShallowWaterSolver, ShallowWaterState
+from pdesurrogate.solvers.spherical_advection import SphericalAdvection
+from pdesurrogate.solvers.spherical_advection_solver import SphericalAdvectionSolver
 from pdesurrogate.solvers.spherical_shallow_water import SphericalShallowWater
 from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
 from pdesurrogate.solvers.stochastic_forcing import StochasticForcing
@@ -55,6 +57,7 @@ __all__ = [
     "ForcedSphericalShallowWater",
     "ForcedSphericalShallowWaterSolver",
     "Forcing",
+    "GaussianMountain",
     "Inflow",
     "KolmogorovForcing",
     "MassSource",
@@ -75,6 +78,8 @@ __all__ = [
     "ShallowWaterSolver",
     "ShallowWaterState",
     "Solver",
+    "SphericalAdvection",
+    "SphericalAdvectionSolver",
     "SphericalShallowWater",
     "SphericalShallowWaterSolver",
     "Square",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -31,24 +30,26 @@ class SphericalShallowWater(Equation):
     $$ \partial_t h = -\nabla \cdot (h u) - \nu_l (h + b), \qquad f = 2 \Omega \sin\varphi $$
 
     with the depth `h` of the fluid over the ground `b`. The hyperdiffusion acts on the harmonics of
-    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / L (L+1))^p$ and leaves the mean alone.
-    Unless a degree `L` is named, it is the truncation of the solver: then hyperdiffusion belongs to
-    the solver, not to the fluid, and another grid damps other scales.
+    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / L (L+1))^p$ and leaves the mean alone. With
+    a degree `L` of its own it is a property of the fluid, the same on every grid: the term
+    $(-1)^{p+1} \kappa \nabla^{2p}$ with $\kappa = \tau^{-1} (a^2 / L (L+1))^p$, and solutions on
+    ever finer grids converge. Without one, `L` is the truncation of the solver's grid: then another
+    grid damps other scales, and is another fluid.
 
     The default is the Earth's size, rotation and gravity.
 
     Args:
         gravity: `g`, in metres per second squared.
         mean_depth: `H`, in metres, the depth for which gravity waves are integrated exactly. It
-            changes no solution, but it must be near the mean of `height`: where it is a fifth
-            off, long steps are unstable.
+            changes no solution, but long steps are unstable where it is far from the mean of
+            `height`; a solver refuses to start there.
         rotation_rate: $\Omega$, in radians per second.
         radius: `a` of the sphere, in metres.
         hyperdiffusion_order: `p`, a power of the Laplacian, at least 1.
-        hyperdiffusion_time: $\tau$, in seconds, in which the smallest scale decays by a factor of
-            `e`; infinite for none.
+        hyperdiffusion_time: $\tau$, in seconds, in which harmonics of degree `L` decay by a factor
+            of `e`; infinite for none.
+        hyperdiffusion_degree: `L`; None for the highest that the solver's grid holds.
         orography: The ground `b`; None where it is flat.
-        hyperdiffusion_degree: `L`; None for the truncation of the solver.
         diffuses_height: Whether the height of the surface is damped as the wind is. Where it is
             not, it still is beyond the degree `L`.
 
@@ -62,16 +63,6 @@ class SphericalShallowWater(Equation):
     grid_type: ClassVar[type[Grid]] = GaussianSphere
     time_units: ClassVar[str] = "s"
     length_units: ClassVar[str] = "m"
-    parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            "gravity": "m s-2",
-            "mean_depth": "m",
-            "rotation_rate": "s-1",
-            "radius": "m",
-            "hyperdiffusion_order": "1",
-            "hyperdiffusion_time": "s",
-        }
-    )
 
     gravity: float = 9.80616
     mean_depth: float = 10000.0
@@ -79,8 +70,8 @@ class SphericalShallowWater(Equation):
     radius: float = 6.37122e6
     hyperdiffusion_order: int = 4
     hyperdiffusion_time: float = 8640.0
-    orography: Orography | None = None
     hyperdiffusion_degree: int | None = None
+    orography: Orography | None = None
     diffuses_height: bool = True
 
     def __post_init__(self) -> None:
@@ -94,13 +85,14 @@ class SphericalShallowWater(Equation):
             raise ValueError(
                 f"hyperdiffusion_order must be at least 1, got {self.hyperdiffusion_order}"
             )
-        if self.hyperdiffusion_degree is not None and self.hyperdiffusion_degree < 1:
-            raise ValueError(
-                f"hyperdiffusion_degree must be at least 1, got {self.hyperdiffusion_degree}"
-            )
         if not self.hyperdiffusion_time > 0:
             raise ValueError(
                 f"hyperdiffusion_time must be positive, got {self.hyperdiffusion_time}"
+            )
+        if self.hyperdiffusion_degree is not None and self.hyperdiffusion_degree < 1:
+            raise ValueError(
+                "hyperdiffusion_degree must be at least 1, or None for the truncation, got "
+                f"{self.hyperdiffusion_degree}"
             )
 
     @property
@@ -150,25 +142,12 @@ class SphericalShallowWater(Equation):
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        r"""Mass, energy and potential enstrophy per area and density, as Williamson et al. (1992).
-
-        $$ \overline{h}, \qquad
-           \overline{\tfrac12 h |u|^2 + \tfrac12 g \big((h + b)^2 - b^2\big)}, \qquad
-           \overline{(\zeta + f)^2 / 2h} $$
-        """
+        """Means over the sphere; formulas at `SphericalShallowWaterSolver.diagnose`."""
         return (
-            Diagnostic("mass", "m", "global mean depth, the mass per area and density"),
-            Diagnostic(
-                "energy",
-                "m3 s-2",
-                "global mean kinetic and potential energy per area and density, of the height zero",
-            ),
-            Diagnostic(
-                "potential_enstrophy",
-                "m-1 s-2",
-                "global mean potential enstrophy, the absolute vorticity squared over twice the "
-                "depth",
-            ),
+            Diagnostic("mass", "m", "mean depth of the fluid"),
+            Diagnostic("energy", "m3 s-2", "mean kinetic and potential energy, over density"),
+            Diagnostic("potential_enstrophy", "m-1 s-2", "mean potential enstrophy"),
+            Diagnostic("angular_momentum", "m3 s-1", "mean angular momentum, over density"),
         )
 
     def check_stable(self, grid: Grid, dt: float) -> None:

@@ -57,15 +57,15 @@ def test_solid_body_rotation_has_its_exact_height():
     spin, _ = sht.vorticity_and_divergence(flow["velocity_x"], flow["velocity_y"])
     height = balanced_height(spin / EARTH["radius"], **EARTH)
     on_grid = spherical_harmonics(GRID, 43, DOUBLE).synthesise(height[:44, :44])
-    expected = flow["height"] - mean(flow["height"])
-    assert float((on_grid - expected).abs().max()) < 1e-12 * float(flow["height"].max())
+    expected = flow["surface"] - mean(flow["surface"])
+    assert float((on_grid - expected).abs().max()) < 1e-12 * float(flow["surface"].max())
 
 
 def test_the_wind_sets_out_without_divergence():
     # T42 holds the products of degree 36: the tendency of the divergence is zero to rounding.
     solver = SphericalShallowWater(hyperdiffusion_time=math.inf).discretise(GRID, 1.0, dtype=DOUBLE)
     balanced = {name: field[None] for name, field in sample(SMOOTH).items()}
-    flat = balanced | {"surface_height": torch.full_like(balanced["surface_height"], 10000.0)}
+    flat = balanced | {"surface": torch.full_like(balanced["surface"], 10000.0)}
     growth = []
     for fields in (balanced, flat):
         state = solver.step(solver.initialise(fields))
@@ -82,7 +82,7 @@ def test_the_wind_sets_out_without_divergence():
 def test_divergence_stays_small():
     solver = SphericalShallowWater().discretise(GRID, 900.0)
     balanced = {name: field[None] for name, field in sample(SMOOTH).items()}
-    flat = balanced | {"surface_height": torch.full_like(balanced["surface_height"], 10000.0)}
+    flat = balanced | {"surface": torch.full_like(balanced["surface"], 10000.0)}
     sizes = []
     for fields in (balanced, flat):
         state = repeat(solver.step, 24)(solver.initialise(fields))
@@ -97,13 +97,13 @@ def test_it_has_the_wind_depth_and_jets_that_were_asked_for():
     fields = sample(state)
     square = fields["velocity_x"] ** 2 + fields["velocity_y"] ** 2
     assert math.sqrt(mean(square)) == pytest.approx(15, rel=1e-10)
-    assert mean(fields["surface_height"]) == pytest.approx(6000, rel=1e-12)
+    assert mean(fields["surface"]) == pytest.approx(6000, rel=1e-12)
     jets = sample(BalancedVortices(wind=0.0, jet_speed=40.0))
     assert float(jets["velocity_x"].max()) == pytest.approx(40, rel=1e-2)
     row = int(jets["velocity_x"][:, 0].argmax())
     assert abs(GRID.y[row]) == pytest.approx(39.2, abs=1.5)
     # Westerlies lie around a polar low.
-    assert jets["surface_height"][0, 0] < jets["surface_height"][32, 0]
+    assert jets["surface"][0, 0] < jets["surface"][32, 0]
 
 
 def test_its_energy_peaks_at_the_peak_degree():
@@ -123,7 +123,7 @@ def test_every_grid_sees_the_same_function():
     fine, coarse = GaussianSphere((96, 192)), GaussianSphere((32, 64))
     one, two = sample(SMOOTH, fine), sample(SMOOTH, coarse)
     sht = [spherical_harmonics(grid, 30, DOUBLE) for grid in (fine, coarse)]
-    for name in ("surface_height",):
+    for name in ("surface",):
         torch.testing.assert_close(
             sht[0].analyse(one[name]), sht[1].analyse(two[name]), rtol=1e-9, atol=1e-6
         )

@@ -77,7 +77,7 @@ def test_waves_and_noise_lie_on_it(kind):
 def test_every_grid_sees_the_same_function(kind):
     coarse = vorticity(kind(), grid=GaussianSphere((48, 96)), truncation=47)
     torch.testing.assert_close(coarse[:47, :47], vorticity(kind())[:47, :47], rtol=0, atol=1e-15)
-    level = kind(mean_depth=9000.0).sample(np.random.default_rng(0), GRID)["surface_height"]
+    level = kind(mean_depth=9000.0).sample(np.random.default_rng(0), GRID)["surface"]
     assert torch.equal(level, torch.full((96, 192), 9000.0, dtype=torch.float64))
 
 

@@ -67,7 +67,7 @@ def test_water_at_rest_over_a_mountain_stays_at_rest(diffuses):
     equation = SphericalShallowWater(orography=ConicalMountain(), diffuses_height=diffuses)
     solver = equation.discretise(GRID, 900.0, dtype=DOUBLE)
     still = torch.zeros(1, 32, 64, dtype=DOUBLE)
-    given = {"surface_height": still + 9000, "velocity_x": still, "velocity_y": still}
+    given = {"surface": still + 9000, "velocity_x": still, "velocity_y": still}
     fields = solver.observe(repeat(solver.step, 48)(solver.initialise(given)), GRID)
     # The cone's rough harmonics are truncated in depth and ground alike.
     assert float((fields["height"] + fields["orography"] - 9000).abs().max()) < 1e-7
