@@ -22,7 +22,15 @@ from pdesurrogate.data.parameters import check_parameters
 from pdesurrogate.grids import Grid
 from pdesurrogate.initial_conditions import InitialCondition
 from pdesurrogate.naming import unknown_name
-from pdesurrogate.solvers import Bathymetry, Equation, Forcing, Inflow, Obstacle, Orography
+from pdesurrogate.solvers import (
+    Bathymetry,
+    Equation,
+    Forcing,
+    Inflow,
+    MassSource,
+    Obstacle,
+    Orography,
+)
 
 __all__ = [
     "Recipe",
@@ -41,6 +49,7 @@ _CHOSEN_BY_NAME: tuple[type[Any], ...] = (
     Forcing,
     Inflow,
     InitialCondition,
+    MassSource,
     Obstacle,
     Orography,
 )

@@ -3,7 +3,13 @@
 from pdesurrogate.solvers.bathymetry import Bathymetry, RandomHills
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
+from pdesurrogate.solvers.earth_orography import EarthOrography
 from pdesurrogate.solvers.equation import Diagnosing, Equation, Solver, SubStepping
+from pdesurrogate.solvers.forced_spherical_shallow_water import (
+    ForcedSphereState,
+    ForcedSphericalShallowWater,
+    ForcedSphericalShallowWaterSolver,
+)
 from pdesurrogate.solvers.forcing import (
     DiagonalForcing,
     Forcing,
@@ -11,6 +17,7 @@ from pdesurrogate.solvers.forcing import (
     UnsteadyForcing,
 )
 from pdesurrogate.solvers.inflow import Inflow, ParabolicInflow, UniformInflow
+from pdesurrogate.solvers.mass_source import MassSource, SeasonalDay
 from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes
 from pdesurrogate.solvers.navier_stokes_solver import FlowState, PeriodicNavierStokesSolver
 from pdesurrogate.solvers.obstacles import Cylinder, Obstacle, RandomCylinders, Square
@@ -43,12 +50,17 @@ __all__ = [
     "Cylinder",
     "Diagnosing",
     "DiagonalForcing",
+    "EarthOrography",
     "Equation",
     "FlowState",
+    "ForcedSphereState",
+    "ForcedSphericalShallowWater",
+    "ForcedSphericalShallowWaterSolver",
     "Forcing",
     "GaussianMountain",
     "Inflow",
     "KolmogorovForcing",
+    "MassSource",
     "Obstacle",
     "OpenShallowWater",
     "Orography",
@@ -58,6 +70,7 @@ __all__ = [
     "PeriodicShallowWater",
     "RandomCylinders",
     "RandomHills",
+    "SeasonalDay",
     "SemiLagrangianSmoke",
     "SemiLagrangianSmokeSolver",
     "SemilinearEquation",

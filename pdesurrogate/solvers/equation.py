@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -104,6 +105,9 @@ class Equation(ABC):
 
     length_units: ClassVar[str] = "1"
     """UDUNITS string of the unit of length."""
+
+    parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """UDUNITS strings of its parameters by path, where quantities have dimensions."""
 
     @property
     @abstractmethod

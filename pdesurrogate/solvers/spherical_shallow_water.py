@@ -27,7 +27,7 @@ class SphericalShallowWater(Equation):
     $$ \partial_t \zeta = -\nabla \cdot \big((\zeta + f)\, u\big) - \nu_l \zeta $$
     $$ \partial_t \delta = k \cdot \nabla \times \big((\zeta + f)\, u\big)
        - \nabla^2 \left(\tfrac12 |u|^2 + g (h + b)\right) - \nu_l \delta $$
-    $$ \partial_t h = -\nabla \cdot (h u) - \nu_l h, \qquad f = 2 \Omega \sin\varphi $$
+    $$ \partial_t h = -\nabla \cdot (h u) - \nu_l (h + b), \qquad f = 2 \Omega \sin\varphi $$
 
     with the depth `h` of the fluid over the ground `b`. The hyperdiffusion acts on the harmonics of
     degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / L (L+1))^p$ and leaves the mean alone. With
@@ -50,6 +50,8 @@ class SphericalShallowWater(Equation):
             of `e`; infinite for none.
         hyperdiffusion_degree: `L`; None for the highest that the solver's grid holds.
         orography: The ground `b`; None where it is flat.
+        diffuses_height: Whether the height of the surface is damped as the wind is. Where it is
+            not, it still is beyond the degree `L`.
 
     Raises:
         ValueError: If a parameter is out of its range.
@@ -70,6 +72,7 @@ class SphericalShallowWater(Equation):
     hyperdiffusion_time: float = 8640.0
     hyperdiffusion_degree: int | None = None
     orography: Orography | None = None
+    diffuses_height: bool = True
 
     def __post_init__(self) -> None:
         for name in ("gravity", "mean_depth", "radius"):

@@ -70,6 +70,11 @@ class ShallowWaterParameters(Protocol):
         """None for flat ground."""
         ...
 
+    @property
+    def diffuses_height(self) -> bool:
+        """Whether the surface is damped as the wind is."""
+        ...
+
 
 class SphericalShallowWaterSolver:
     r"""Spherical harmonics in space, exponential Runge–Kutta in time.
@@ -136,6 +141,7 @@ class SphericalShallowWaterSolver:
         coriolis = 2 * self._each("rotation_rate") * sine
         self._coriolis = coriolis.to(self.device, dtype)
         self._ground = self._ground_coefficients()
+        self._undamped, self._ground_decay = self._height_rates()
         self._step = etdrk4(self, dt, self._complex)
 
     @property
@@ -150,14 +156,35 @@ class SphericalShallowWaterSolver:
         self, laplacian: Tensor, wave_speed2: Tensor
     ) -> Complex[Tensor, "rows 3 degree order"]:
         """The diagonal of the linear part."""
-        degrees = [float(e.hyperdiffusion_degree or self.truncation) for e in self.equations]
-        degree = torch.tensor(degrees, dtype=torch.float64)[:, None, None]
-        damped = degree * (degree + 1) / self._each("radius") ** 2
-        decay = (laplacian / damped) ** self._each("hyperdiffusion_order")
-        decay = decay / self._each("hyperdiffusion_time")
+        decay = self._decay(laplacian)
         frequency = (wave_speed2 * laplacian).sqrt()
         rates = torch.stack([-decay + 0j, -decay + 1j * frequency, -decay - 1j * frequency], dim=1)
         return rates.expand(*rates.shape[:-1], self.truncation + 1).contiguous()
+
+    def _damped_degree(self) -> Float[Tensor, "rows 1 1"]:
+        """The degree that decays in the hyperdiffusion's time."""
+        degrees = [float(e.hyperdiffusion_degree or self.truncation) for e in self.equations]
+        return torch.tensor(degrees, dtype=torch.float64)[:, None, None]
+
+    def _decay(self, laplacian: Float[Tensor, "rows l 1"]) -> Float[Tensor, "rows l 1"]:
+        """Of every degree, per second."""
+        degree = self._damped_degree()
+        damped = degree * (degree + 1) / self._each("radius") ** 2
+        ratio = (laplacian / damped) ** self._each("hyperdiffusion_order")
+        return ratio / self._each("hyperdiffusion_time")
+
+    def _height_rates(self) -> tuple[Tensor | None, Tensor | None]:
+        """What the depth is given back of its damping, and the decay of the ground's part in it.
+
+        It is the surface that is damped, not the depth: water at rest over mountains stays so.
+        """
+        degree = torch.arange(self.truncation + 1, dtype=torch.float64)[:, None]
+        decay = self._decay(degree * (degree + 1) / self._each("radius") ** 2)
+        # Beyond the named degree the decay may be too fast to be taken back step by step.
+        kept = (degree <= self._damped_degree()) & (self._each("diffuses_height") == 0)
+        given_back = (decay * kept).to(self.device, self.dtype)
+        ground = None if self._ground is None else (decay * ~kept).to(self._ground) * self._ground
+        return (given_back if kept.any() else None), ground
 
     def _ground_coefficients(self) -> Complex[Tensor, "rows degree order"] | None:
         """Of the orography, truncated as the fields are; None where all ground is flat."""
@@ -194,6 +221,10 @@ class SphericalShallowWaterSolver:
         spin = -sht.divergence_of_scaled(a, b) / self._radius
         spread = sht.divergence_of_scaled(b, -a) / self._radius + self._laplacian * bernoulli
         filling = -sht.divergence_of_scaled(c, d) / self._radius
+        if self._undamped is not None:
+            filling = filling + self._undamped * anomaly
+        if self._ground_decay is not None:
+            filling = filling - self._ground_decay
         return self._waves(spin, spread, filling)
 
     def _waves(self, vorticity: Tensor, divergence: Tensor, anomaly: Tensor) -> Tensor:
