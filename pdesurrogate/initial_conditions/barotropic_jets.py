@@ -40,7 +40,7 @@ class BarotropicJet(InitialCondition):
         latitude: Of the jet's middle $(\varphi_0 + \varphi_1) / 2$, in degrees; negative in the
             south.
         width: $\varphi_1 - \varphi_0$ from edge to edge, in degrees. Where it blows at half its
-            largest speed the published jet is a third as wide.
+            largest speed the published jet is 0.27 times as wide.
         bump: $\hat h$, in metres; 0 leaves the jet in balance.
         bump_latitude: $\varphi_2$, in degrees.
         bump_longitude: $\lambda_2$, in degrees east.

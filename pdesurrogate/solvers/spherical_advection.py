@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -47,6 +48,9 @@ class SphericalAdvection(Equation):
     grid_type: ClassVar[type[Grid]] = GaussianSphere
     time_units: ClassVar[str] = "s"
     length_units: ClassVar[str] = "m"
+    parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"speed": "m s-1", "tilt": "degrees", "radius": "m"}
+    )
 
     speed: float = 2 * math.pi * 6.37122e6 / (12 * 86400)
     tilt: float = 90.0

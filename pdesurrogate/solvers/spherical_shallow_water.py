@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -63,6 +64,17 @@ class SphericalShallowWater(Equation):
     grid_type: ClassVar[type[Grid]] = GaussianSphere
     time_units: ClassVar[str] = "s"
     length_units: ClassVar[str] = "m"
+    parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "gravity": "m s-2",
+            "mean_depth": "m",
+            "rotation_rate": "s-1",
+            "radius": "m",
+            "hyperdiffusion_order": "1",
+            "hyperdiffusion_time": "s",
+            "hyperdiffusion_degree": "1",
+        }
+    )
 
     gravity: float = 9.80616
     mean_depth: float = 10000.0

@@ -97,7 +97,7 @@ def test_one_seed_gives_one_jet_on_every_grid():
 def test_impossible_jets_are_refused():
     with pytest.raises(ValueError, match="width must be positive"):
         BarotropicJet(width=0.0)
-    with pytest.raises(ValueError, match="at latitude 80 of width 30 degrees reaches a pole"):
+    with pytest.raises(ValueError, match="at latitude 80 of width 20 degrees reaches a pole"):
         RandomBarotropicJets(latitude_range=(40.0, 80.0), width_range=(20.0, 30.0))
     with pytest.raises(ValueError, match="speed_range must be two finite, ordered numbers"):
         RandomBarotropicJets(speed_range=(90.0, 70.0))

@@ -374,13 +374,3 @@ def test_what_cannot_be_solved_is_refused():
         solver.observe(torch.zeros(1, 3, 22, 22, dtype=torch.complex64), PeriodicBox((8, 16)))
     with pytest.raises(ValueError, match="needs a GaussianSphere, got PeriodicBox"):
         SolidBodyRotation().sample(np.random.default_rng(0), PeriodicBox((8, 16)))
-
-
-@pytest.mark.slow
-def test_the_undisturbed_jet_stays_in_balance():
-    grid = GaussianSphere((128, 256))
-    start = sampled(BarotropicJet(bump=0.0), grid)
-    end = run(IDEAL, start, 600.0, 5 * 144, grid)
-    assert relative(end["velocity_x"], start["velocity_x"], grid) < 5e-5
-    assert relative(end["height"], start["height"], grid) < 1e-7
-    assert end["velocity_y"].abs().max() < 1e-4
