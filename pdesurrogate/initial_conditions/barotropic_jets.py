@@ -144,7 +144,7 @@ class RandomBarotropicJets(InitialCondition):
         ValueError: If a range is no range, or some jet would reach a pole.
     """
 
-    speed_range: tuple[float, float] = (70.0, 90.0)
+    speed_range: tuple[float, float] = (75.0, 95.0)
     latitude_range: tuple[float, float] = (40.0, 50.0)
     width_range: tuple[float, float] = (36.0, 42.0)
     bump_range: tuple[float, float] = (60.0, 180.0)
