@@ -22,13 +22,14 @@ from pdesurrogate.demo import DemoConfig, run_demo
 from pdesurrogate.evaluation import evaluate, write_evaluation
 from pdesurrogate.evaluation.protocols import known_protocols
 from pdesurrogate.models import ModelSpec
+from pdesurrogate.models.part import Part
 from pdesurrogate.report import write_report
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import TrainingConfig, train
 
 __all__ = ["COMMANDS", "Command"]
 
-jsonargparse.set_parsing_settings(subclasses_enabled=[ModelSpec])
+jsonargparse.set_parsing_settings(subclasses_enabled=[ModelSpec, Part])
 
 
 @dataclass(frozen=True)

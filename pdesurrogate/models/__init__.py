@@ -5,19 +5,27 @@ A class named here can be named by `--model`; it holds a model's options and bui
 
 from pdesurrogate.models.classical_unet import ClassicalUNet
 from pdesurrogate.models.counting import count_flops, count_parameters
+from pdesurrogate.models.extension import fine_level
 from pdesurrogate.models.fno import FNO
 from pdesurrogate.models.multi_resnet import MultiResNet
 from pdesurrogate.models.residual_unet import ResidualUNet
+from pdesurrogate.models.spaces import Haar, MaxPooling, Space, Strided
 from pdesurrogate.models.spec import ModelSpec
-from pdesurrogate.models.unet import UNet
+from pdesurrogate.models.unet import Level, UNet
 
 __all__ = [
     "FNO",
     "ClassicalUNet",
+    "Haar",
+    "Level",
+    "MaxPooling",
     "ModelSpec",
     "MultiResNet",
     "ResidualUNet",
+    "Space",
+    "Strided",
     "UNet",
     "count_flops",
     "count_parameters",
+    "fine_level",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from pdesurrogate.grids import Padding
 
 __all__ = [
+    "Activation",
     "BoundaryConv2d",
     "ChannelTiling",
     "ConvStyle",
@@ -25,6 +27,9 @@ __all__ = [
 
 Norm = Literal["none", "group"]
 """Layer after each convolution of a block; `group` is GroupNorm with a single group."""
+
+Activation = Literal["gelu", "relu", "silu", "tanh"]
+"""Nonlinearity of the blocks, a function of `torch.nn.functional`."""
 
 
 class BoundaryConv2d(nn.Conv2d):
@@ -86,10 +91,12 @@ class ConvStyle:
     Args:
         edges: How fields continue along y and x, from `Grid.padding`.
         norm: Layer after each convolution of a block.
+        activation: Nonlinearity after it.
     """
 
     edges: tuple[Padding, Padding]
-    norm: Norm
+    norm: Norm = "none"
+    activation: Activation = "gelu"
 
     def convolution(self, in_channels: int, out_channels: int) -> nn.Module:
         """A 3 x 3 convolution that keeps the number of points."""
@@ -100,8 +107,16 @@ class ConvStyle:
         return nn.GroupNorm(1, channels) if self.norm == "group" else nn.Identity()
 
 
+_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "silu": F.silu,
+    "tanh": torch.tanh,
+}
+
+
 class _DoubleConvolution(nn.Module):
-    """Two convolutions, each followed by normalisation and GELU; subclasses connect them."""
+    """Two convolutions, each with normalisation and activation; subclasses connect them."""
 
     def __init__(self, in_channels: int, out_channels: int, style: ConvStyle) -> None:
         super().__init__()
@@ -109,21 +124,22 @@ class _DoubleConvolution(nn.Module):
         self.norm1 = style.normalisation(out_channels)
         self.conv2 = style.convolution(out_channels, out_channels)
         self.norm2 = style.normalisation(out_channels)
+        self._activation = _ACTIVATIONS[style.activation]
 
     def _first(self, v: Tensor) -> Tensor:
-        return F.gelu(self.norm1(self.conv1(v)))
+        return self._activation(self.norm1(self.conv1(v)))
 
     def _second(self, a: Tensor) -> Tensor:
-        return F.gelu(self.norm2(self.conv2(a)))
+        return self._activation(self.norm2(self.conv2(a)))
 
 
 class PlainBlock(_DoubleConvolution):
-    r"""Two convolutions in a row, $f_2(f_1(v))$ with $f_j = \mathrm{GELU} \circ N_j \circ K_j$.
+    r"""Two convolutions in a row, $f_2(f_1(v))$ with $f_j = \sigma \circ N_j \circ K_j$.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        style: Edges and normalisation.
+        style: Edges, normalisation and activation.
 
     References:
         Ronneberger et al. (2015), *U-Net: Convolutional Networks for Biomedical Image
@@ -143,7 +159,7 @@ class ResidualBlock(_DoubleConvolution):
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        style: Edges and normalisation.
+        style: Edges, normalisation and activation.
 
     References:
         Williams, Falck et al. (2023), *A Unified Framework for U-Net Design and Analysis*, §3.
@@ -154,13 +170,17 @@ class ResidualBlock(_DoubleConvolution):
         a = self._first(v)
         return a + self._second(a)
 
+    def precondition(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
+        """The change of channels alone, to which the residual is added."""
+        return self._first(v)
+
 
 class FullyResidualBlock(nn.Module):
     r"""A residual step around two convolutions: $v + f_2(f_1(v))$.
 
     Args:
         channels: Channels of the input and of the output.
-        style: Edges and normalisation.
+        style: Edges, normalisation and activation.
 
     References:
         He et al. (2016), *Deep Residual Learning for Image Recognition*, §3.

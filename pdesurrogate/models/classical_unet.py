@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from pdesurrogate.grids import Grid
 from pdesurrogate.models.blocks import ConvStyle, PlainBlock
 from pdesurrogate.models.initialisation import keep_variance
-from pdesurrogate.models.unet import Decoder, UNet, check_grid_size
+from pdesurrogate.models.spaces import MaximumProjection
+from pdesurrogate.models.unet import Decoder, Level, UNet, check_grid_size
 from pdesurrogate.models.unet_spec import UNetSpec
 
 __all__ = ["ClassicalUNet"]
@@ -32,7 +33,8 @@ class ClassicalUNet(UNetSpec):
     Args:
         width: Channels at the finest level; doubled at each coarser one.
         levels: How often the grid is halved; sides must be divisible by `2**levels`.
-        norm: `none` by default, see `UNetSpec`; or `group`.
+        norm: `none` by default, see `UNetSpec`.
+        activation: See `UNetSpec`.
 
     References:
         Ronneberger et al. (2015), *U-Net: Convolutional Networks for Biomedical Image
@@ -46,15 +48,19 @@ class ClassicalUNet(UNetSpec):
         Raises:
             ValueError: If a side of the grid is not divisible by `2**levels`.
         """
-        check_grid_size(grid.num_points, self.levels)
-        style = ConvStyle(grid.padding, self.norm)
-        channels, levels = self.channels, range(1, self.levels + 1)
+        check_grid_size([MaximumProjection()] * self.levels, grid.num_points)
+        style, channels = self.style(grid), self.channels
         inputs = (*channels[1:], in_channels)  # a level receives what the finer one encodes
         network = UNet(
-            encoders=[PlainBlock(inputs[i], channels[i], style) for i in levels],
-            projections=[nn.MaxPool2d(2) for _ in levels],
+            levels=[
+                Level(
+                    PlainBlock(inputs[i], channels[i], style),
+                    MaximumProjection(),
+                    _ConcatenatingDecoder(channels[i - 1], channels[i], style),
+                )
+                for i in range(1, self.levels + 1)
+            ],
             bottleneck=PlainBlock(inputs[0], channels[0], style),
-            decoders=[_ConcatenatingDecoder(channels[i - 1], channels[i], style) for i in levels],
             head=style.convolution(self.width, out_channels),
         )
         return network.apply(keep_variance)

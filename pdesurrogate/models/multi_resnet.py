@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
 from pdesurrogate.grids import Grid
-from pdesurrogate.models.bases import HaarProjection
-from pdesurrogate.models.blocks import ChannelTiling, ConvStyle, ResidualBlock
+from pdesurrogate.models.blocks import ChannelTiling, ResidualBlock
 from pdesurrogate.models.options import require_at_least
 from pdesurrogate.models.residual_unet import ResidualDecoder
-from pdesurrogate.models.unet import UNet, check_grid_size
+from pdesurrogate.models.spaces import Haar, Space
+from pdesurrogate.models.unet import Level, UNet, check_grid_size
 from pdesurrogate.models.unet_spec import UNetSpec
 
 __all__ = ["MultiResNet"]
@@ -30,15 +30,18 @@ class MultiResNet(UNetSpec):
 
     Args:
         width: Channels at the finest level; doubled at each coarser one.
-        levels: How often the grid is halved; sides must be divisible by `2**levels`.
-        norm: `none` by default, see `UNetSpec`; or `group`.
+        levels: How often the grid is coarsened.
+        norm: `none` by default, see `UNetSpec`.
+        activation: See `UNetSpec`.
         extra_decoder_blocks: Fully residual blocks added to the decoder of each level.
+        space: The nested spaces; names a class of `pdesurrogate.models`.
 
     References:
         Williams, Falck et al. (2023), *A Unified Framework for U-Net Design and Analysis*, §4.
     """
 
     extra_decoder_blocks: int = 0
+    space: Space = field(default_factory=Haar)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,19 +51,26 @@ class MultiResNet(UNetSpec):
         """The network, freshly initialised.
 
         Raises:
-            ValueError: If a side of the grid is not divisible by `2**levels`.
+            ValueError: If the space cannot coarsen the grid as often as there are levels.
         """
-        check_grid_size(grid.num_points, self.levels)
-        style = ConvStyle(grid.padding, self.norm)
-        channels, levels = self.channels, range(1, self.levels + 1)
+        check_grid_size([self.space.projection(1, grid.padding)] * self.levels, grid.num_points)
+        style, channels, finest = self.style(grid), self.channels, self.levels
         return UNet(
             lift=ResidualBlock(in_channels, self.width, style),
-            encoders=[*(ChannelTiling(channels[i]) for i in levels[:-1]), nn.Identity()],
-            projections=[HaarProjection() for _ in levels],
-            bottleneck=ChannelTiling(channels[0]),
-            decoders=[
-                ResidualDecoder(channels[i - 1], channels[i], style, self.extra_decoder_blocks)
-                for i in levels
+            levels=[
+                Level(
+                    nn.Identity() if i == finest else ChannelTiling(channels[i]),
+                    self.space.projection(channels[i], grid.padding),
+                    ResidualDecoder(
+                        channels[i - 1],
+                        channels[i],
+                        style,
+                        self.space.embedding(channels[i], grid.padding),
+                        self.extra_decoder_blocks,
+                    ),
+                )
+                for i in range(1, finest + 1)
             ],
+            bottleneck=ChannelTiling(channels[0]),
             head=style.convolution(self.width, out_channels),
         )

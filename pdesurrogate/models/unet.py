@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Decoder", "UNet", "check_grid_size"]
+from pdesurrogate.models.spaces import Projection
+
+__all__ = ["Decoder", "Level", "Preconditioner", "UNet", "check_grid_size"]
 
 
 class Decoder(nn.Module, ABC):
-    """What makes a fine field from a coarse one and the encoded input: `D_i(w | v)`."""
+    r"""What makes a fine field from a coarse one and the encoded input, in two summands.
+
+    $$ D(w \mid v) = D_\mathrm{pre}(w \mid v) + D_\mathrm{res}(w \mid v) $$
+
+    The preconditioner carries the coarser level's answer to the finer grid, the residual adds what
+    only the finer level knows. A decoder without such a form has the preconditioner zero.
+    """
 
     @abstractmethod
     def forward(
@@ -21,6 +30,28 @@ class Decoder(nn.Module, ABC):
         skip: Float[Tensor, "batch c_skip y x"],
     ) -> Float[Tensor, "batch c_out y x"]:
         """The element of `W_i` that belongs to `coarse` in `W_{i-1}` and `skip` in `V_i`."""
+
+    def precondition(
+        self,
+        coarse: Float[Tensor, "batch c_coarse y_coarse x_coarse"],
+        skip: Float[Tensor, "batch c_skip y x"],
+    ) -> Float[Tensor, "batch c_out y x"]:
+        """The first summand; zero unless a subclass says otherwise."""
+        return 0 * self(coarse, skip)
+
+
+class Level(NamedTuple):
+    r"""What level $i$ of a U-Net adds to the coarser ones.
+
+    Args:
+        encoder: $E_i : V_i \to V_i$; may also change the number of channels.
+        projection: $P_{i-1} : V_i \to V_{i-1}$.
+        decoder: $D_i : W_{i-1} \times V_i \to W_i$.
+    """
+
+    encoder: nn.Module
+    projection: Projection
+    decoder: Decoder
 
 
 class UNet(nn.Module):
@@ -32,20 +63,14 @@ class UNet(nn.Module):
 
     $$ U_i(v) = D_i\bigl(U_{i-1}(P_{i-1} E_i v) \mid E_i v\bigr), \qquad i = 1, \dots, n, $$
 
-    and the network is $\mathrm{head} \circ U_n \circ \mathrm{lift}$. A projection halves the number
-    of points along y and x, so both must be divisible by $2^n$; square or not, and which multiple,
-    is free: nothing here knows a resolution. $E_i$ may also change the number of channels.
+    and the network is $\mathrm{head} \circ U_n \circ \mathrm{lift}$. Nothing here knows a
+    resolution: every grid goes that the projections can coarsen `n` times, square or not.
 
     Args:
-        encoders: $E_1, \dots, E_n$, coarse to fine.
-        projections: $P_0, \dots, P_{n-1}$, coarse to fine.
-        decoders: $D_1, \dots, D_n$, coarse to fine.
+        levels: Levels $1, \dots, n$, coarse to fine.
         bottleneck: $U_0$.
         lift: Brings the input into $V_n$; the identity when $E_n$ does so itself.
         head: Reads the output off $W_n$.
-
-    Raises:
-        ValueError: If the parts don't make up whole levels.
 
     References:
         Williams, Falck et al. (2023), *A Unified Framework for U-Net Design and Analysis*,
@@ -55,25 +80,17 @@ class UNet(nn.Module):
     def __init__(
         self,
         *,
-        encoders: Sequence[nn.Module],
-        projections: Sequence[nn.Module],
-        decoders: Sequence[nn.Module],
+        levels: Sequence[Level],
         bottleneck: nn.Module,
         lift: nn.Module | None = None,
         head: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        if not len(encoders) == len(projections) == len(decoders):
-            raise ValueError(
-                "a U-Net needs one encoder, one projection and one decoder a level, got "
-                f"{len(encoders)} encoders, {len(projections)} projections and "
-                f"{len(decoders)} decoders"
-            )
         self.lift = lift if lift is not None else nn.Identity()
-        self.encoders = nn.ModuleList(encoders)
-        self.projections = nn.ModuleList(projections)
+        self.encoders = nn.ModuleList(level.encoder for level in levels)
+        self.projections = nn.ModuleList(level.projection for level in levels)
         self.bottleneck = bottleneck
-        self.decoders = nn.ModuleList(decoders)
+        self.decoders = nn.ModuleList(level.decoder for level in levels)
         self.head = head if head is not None else nn.Identity()
 
     @property
@@ -81,13 +98,19 @@ class UNet(nn.Module):
         """How many levels `n` lie above the bottleneck."""
         return len(self.decoders)
 
+    @property
+    def levels(self) -> list[Level]:
+        """Levels 1 to `num_levels`, coarse to fine."""
+        parts = zip(self.encoders, self.projections, self.decoders, strict=True)
+        return [Level(*triple) for triple in parts]  # type: ignore[arg-type]
+
     def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
         """Lift, go down and up the levels, and read off the output.
 
         Raises:
-            ValueError: If a side of the grid is not divisible by `2**num_levels`.
+            ValueError: If the projections cannot coarsen the grid as often as there are levels.
         """
-        check_grid_size((v.shape[-2], v.shape[-1]), self.num_levels)
+        self.check_grid_size((v.shape[-2], v.shape[-1]))
         return self.head(self._apply_level(self.num_levels, self.lift(v)))
 
     def level(self, i: int) -> UNet:
@@ -101,44 +124,115 @@ class UNet(nn.Module):
         Raises:
             ValueError: If there is no such level.
         """
-        if not 0 <= i <= self.num_levels:
-            raise ValueError(f"this U-Net has levels 0 to {self.num_levels}, not {i}")
-        return UNet(
-            encoders=list(self.encoders)[:i],
-            projections=list(self.projections)[:i],
-            decoders=list(self.decoders)[:i],
-            bottleneck=self.bottleneck,
-        )
+        self._check_level(i, lowest=0)
+        return UNet(levels=self.levels[:i], bottleneck=self.bottleneck)
+
+    def preconditioner(self, i: int) -> Preconditioner:
+        r"""What the coarser levels contribute to `U_i`, as a network from `V_i` to `W_i`.
+
+        $$ U_i^\mathrm{pre}(v) = D_{i,\mathrm{pre}}\bigl(U_{i-1}(P_{i-1} E_i v) \mid E_i v\bigr) $$
+
+        Shares the weights. `U_i` minus it is the residual of level `i`: a residual U-Net is a
+        ResNet preconditioned by the next smaller U-Net.
+
+        Args:
+            i: 1 to `num_levels`.
+
+        Raises:
+            ValueError: If there is no such level.
+
+        References:
+            Williams, Falck et al. (2023), *A Unified Framework for U-Net Design and Analysis*, §2.
+        """
+        self._check_level(i, lowest=1)
+        return Preconditioner(self.levels[i - 1], self.level(i - 1))
+
+    def extended(self, *levels: Level) -> UNet:
+        r"""This whole network as the bottleneck of a finer one; shares the weights.
+
+        The new levels act on the fields themselves: their projections hand down what this network
+        takes, their decoders receive what it gives. `pdesurrogate.models.fine_level` makes levels
+        that start as the exact embedding, $U(v) = Q\,U_\mathrm{old}(P v)$.
+
+        Args:
+            levels: From coarse to fine.
+        """
+        return UNet(levels=levels, bottleneck=self)
+
+    def check_grid_size(self, num_points: tuple[int, int]) -> None:
+        """Refuse a grid that the projections cannot coarsen as often as there are levels.
+
+        Args:
+            num_points: Points along y and x.
+
+        Raises:
+            ValueError: Names the nearest grids that work.
+        """
+        check_grid_size([level.projection for level in self.levels], num_points)
 
     def _apply_level(self, i: int, v: Tensor) -> Tensor:
         if i == 0:
             return self.bottleneck(v)
-        encoder, projection, decoder = (
-            self.encoders[i - 1],
-            self.projections[i - 1],
-            self.decoders[i - 1],
-        )
+        encoder, projection, decoder = self.levels[i - 1]
         skip = encoder(v)
         return decoder(self._apply_level(i - 1, projection(skip)), skip)
 
+    def _check_level(self, i: int, lowest: int) -> None:
+        if not lowest <= i <= self.num_levels:
+            raise ValueError(f"this U-Net has levels {lowest} to {self.num_levels}, not {i}")
 
-def check_grid_size(num_points: tuple[int, int], num_levels: int) -> None:
-    """Refuse a grid that cannot be halved `num_levels` times.
+
+class Preconditioner(nn.Module):
+    """The coarser levels' contribution to a level; made by `UNet.preconditioner`.
 
     Args:
+        level: The level.
+        coarser: The next coarser operator, $U_{i-1}$.
+    """
+
+    def __init__(self, level: Level, coarser: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.projection, self.decoder = level
+        self.coarser = coarser
+
+    def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
+        """Encode, go down, and bring the coarser answer up."""
+        skip = self.encoder(v)
+        return self.decoder.precondition(self.coarser(self.projection(skip)), skip)
+
+
+def check_grid_size(projections: Sequence[Projection], num_points: tuple[int, int]) -> None:
+    """Refuse a grid that cannot be coarsened by all projections in turn.
+
+    Args:
+        projections: Coarse to fine; the last one acts first.
         num_points: Points along y and x.
-        num_levels: How often both are halved.
 
     Raises:
-        ValueError: If a side is not divisible by `2**num_levels`; names the nearest sizes that are.
+        ValueError: Names the nearest grids that can be.
     """
-    step = 2**num_levels
-    if all(n % step == 0 for n in num_points):
+    if _can_be_coarsened(projections, num_points):
         return
-    below = tuple(n // step * step for n in num_points)
-    above = tuple(-(-n // step) * step for n in num_points)
-    nearest = " or ".join(f"{ny} x {nx}" for ny, nx in (below, above) if min(ny, nx) > 0)
-    raise ValueError(
-        f"a U-Net with {num_levels} levels needs sides divisible by {step}, got "
-        f"{num_points[0]} x {num_points[1]}; nearest that works: {nearest}"
+    below = tuple(_nearest(projections, range(n, 0, -1)) for n in num_points)
+    above = tuple(
+        _nearest(projections, range(n, 2 * n + 2 ** len(projections))) for n in num_points
     )
+    nearest = " or ".join(f"{ny} x {nx}" for ny, nx in (below, above) if ny and nx)
+    raise ValueError(
+        f"a U-Net with {len(projections)} levels cannot coarsen a grid of {num_points[0]} x "
+        f"{num_points[1]} points so often; nearest that works: {nearest}"
+    )
+
+
+def _nearest(projections: Sequence[Projection], sides: range) -> int | None:
+    """The first side whose square can be coarsened."""
+    return next((n for n in sides if _can_be_coarsened(projections, (n, n))), None)
+
+
+def _can_be_coarsened(projections: Sequence[Projection], num_points: tuple[int, int]) -> bool:
+    try:
+        for projection in reversed(projections):
+            num_points = projection.coarsened(num_points)
+    except ValueError:
+        return False
+    return min(num_points) >= 1

@@ -23,6 +23,7 @@ from pdesurrogate.conditioning import ConditionNormaliser, condition_values
 from pdesurrogate.files import write_atomically
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models import ModelSpec
+from pdesurrogate.models.part import Part, parts_from_plain
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout
 from pdesurrogate.surrogate.info import SurrogateInfo
@@ -167,7 +168,7 @@ class Surrogate:
 
     @classmethod
     def load(
-        cls, directory: str | os.PathLike[str], *, specs: Sequence[type[ModelSpec]] = ()
+        cls, directory: str | os.PathLike[str], *, specs: Sequence[type[ModelSpec | Part]] = ()
     ) -> Surrogate:
         """Read a surrogate that `save` wrote, or a finished training run. Runs no code from it.
 
@@ -272,18 +273,20 @@ class Surrogate:
         )
 
 
-def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec]], path: Path) -> nn.Module:
+def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part]], path: Path) -> nn.Module:
     """The untrained network that `info` describes."""
     exported = (getattr(models, name) for name in models.__all__)
+    known = [kind for kind in (*exported, *specs) if isinstance(kind, type)]
     allowed = {
-        spec.__name__: spec
-        for spec in (*exported, *specs)
-        if isinstance(spec, type) and issubclass(spec, ModelSpec) and not isabstract(spec)
+        kind.__name__: kind
+        for kind in known
+        if issubclass(kind, ModelSpec) and not isabstract(kind)
     }
     if info.model not in allowed:
         raise ValueError(f"{path}: {unknown_name('model', info.model, allowed)}")
+    parts = [kind for kind in known if issubclass(kind, Part)]
     try:
-        spec = allowed[info.model](**info.options)
+        spec = allowed[info.model](**parts_from_plain(info.options, parts))
         return spec.build(info.in_channels, len(info.fields), info.training_grid)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error

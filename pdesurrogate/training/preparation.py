@@ -20,6 +20,7 @@ from pdesurrogate.data import (
 )
 from pdesurrogate.devices import check_device
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
+from pdesurrogate.models.part import parts_to_plain
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
 from pdesurrogate.training.config import TrainingConfig
@@ -105,7 +106,7 @@ def run_settings(
         "data": str(data.path),
         "model": {
             "class_path": kind.__name__ if is_exported else f"{kind.__module__}.{kind.__name__}",
-            "init_args": asdict(spec),
+            "init_args": parts_to_plain(spec),
         },
         "resolution": resolution,
         **asdict(config),
@@ -134,7 +135,7 @@ def untrained_surrogate(
     info = SurrogateInfo(
         name=name,
         model=type(spec).__name__,
-        options=asdict(spec),
+        options=parts_to_plain(spec),
         fields=tuple(data.fields[field] for field in names),
         history=config.history,
         time_step=data.time_step,
@@ -162,7 +163,7 @@ def untrained_surrogate(
 
 def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:
     """What trainings share that differ by their seed alone."""
-    said = {**asdict(config), "model": type(spec).__name__, "options": asdict(spec)}
+    said = {**asdict(config), "model": type(spec).__name__, "options": parts_to_plain(spec)}
     for free in ("seed", "device", "checkpoint_seconds"):
         del said[free]
     if not config.conditioning:  # as before there was any, so that runs of then are recognised

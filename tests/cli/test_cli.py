@@ -198,7 +198,7 @@ MISTAKES = [
     (
         "train --data {data} --model ResidualUNet --model.levels 9 --resolution 8 --out {new} "
         "--validation_steps 2",
-        "needs sides divisible by 512",
+        "nearest that works: 512 x 512",
     ),
     ("generate kolmogorov --out {new} --workers 0", "workers must be at least 1, got 0"),
     ("generate decaying_turbulence --out {data}", "holds another dataset"),

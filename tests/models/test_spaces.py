@@ -1,10 +1,18 @@
 import numpy as np
+import pytest
 import pywt
 import torch
 
-from pdesurrogate.models.bases import HaarEmbedding, HaarProjection
+from pdesurrogate.models import Haar, MaxPooling, Space, Strided
+from pdesurrogate.models.spaces import HaarEmbedding, HaarProjection, StridedEmbedding
 
-project, embed = HaarProjection(), HaarEmbedding()
+EDGES = ("circular", "circular")
+project = HaarProjection()
+
+
+def embed(coarse: torch.Tensor) -> torch.Tensor:
+    ny, nx = coarse.shape[-2:]
+    return HaarEmbedding()(coarse, torch.empty(len(coarse), 1, 2 * ny, 2 * nx))
 
 
 def random_field(ny: int = 8, nx: int = 12) -> torch.Tensor:
@@ -44,3 +52,28 @@ def test_spaces_are_nested() -> None:
 def test_constants_keep_their_value() -> None:
     v = torch.full((1, 1, 4, 4), 3.0)
     assert torch.equal(project(v), torch.full((1, 1, 2, 2), 3.0))
+
+
+def test_maximum_is_taken_over_cells() -> None:
+    v = random_field()
+    cells = v.reshape(2, 3, 4, 2, 6, 2)
+    assert torch.equal(MaxPooling().projection(3, EDGES)(v), cells.amax((3, 5)))
+
+
+def test_learned_space_starts_as_haar() -> None:
+    v, strided = random_field(), Strided()
+    coarse = strided.projection(3, EDGES)(v)
+    torch.testing.assert_close(coarse, project(v))
+    torch.testing.assert_close(strided.embedding(3, EDGES)(coarse, v), embed(project(v)))
+
+
+def test_learned_embedding_changes_channels() -> None:
+    assert StridedEmbedding(3, 5)(random_field(), random_field(16, 24)).shape == (2, 5, 16, 24)
+
+
+@pytest.mark.parametrize("space", [Haar(), MaxPooling(), Strided()])
+def test_projection_says_onto_which_grid_it_goes(space: Space) -> None:
+    projection = space.projection(3, EDGES)
+    assert projection.coarsened((8, 12)) == tuple(projection(random_field()).shape[-2:])
+    with pytest.raises(ValueError, match="even"):
+        projection.coarsened((8, 11))

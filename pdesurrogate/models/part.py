@@ -1,0 +1,61 @@
+"""Choices within a model that have options of their own, and what a saved run says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from inspect import isabstract
+from typing import Any
+
+from pdesurrogate.naming import unknown_name
+
+__all__ = ["Part", "parts_from_plain", "parts_to_plain"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A choice within a model, such as its nested spaces: plain data that builds modules.
+
+    A model's spec names a subclass, which is a frozen dataclass of its own options:
+    `--model.space Wavelet --model.space.family db2`.
+    """
+
+
+def parts_to_plain(options: Any) -> dict[str, Any]:
+    """The fields of a spec or part, parts as `{"class_path": name, "init_args": fields}`.
+
+    Args:
+        options: A dataclass of numbers, texts, tuples and parts.
+    """
+    return {f.name: _plain(getattr(options, f.name)) for f in fields(options)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"class_path": type(value).__name__, "init_args": parts_to_plain(value)}
+    return value
+
+
+def parts_from_plain(options: Mapping[str, Any], known: Iterable[type[Any]]) -> dict[str, Any]:
+    """Build the parts among options that `parts_to_plain` described.
+
+    Args:
+        options: Plain data.
+        known: Classes that may be built; no other is ever imported or called.
+
+    Raises:
+        ValueError: If a part is of another class.
+        TypeError: If a part is given options that it does not take.
+    """
+    allowed = {kind.__name__: kind for kind in known if not isabstract(kind)}
+    return {name: _built(value, allowed) for name, value in options.items()}
+
+
+def _built(value: Any, allowed: Mapping[str, type[Any]]) -> Any:
+    if isinstance(value, Mapping):
+        name = str(value.get("class_path"))
+        if name not in allowed:
+            raise ValueError(unknown_name("part", name, allowed))
+        options = parts_from_plain(value.get("init_args", {}), allowed.values())
+        return allowed[name](**options)
+    return tuple(_built(item, allowed) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,36 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from pdesurrogate.models import Haar, MultiResNet, Strided
+from pdesurrogate.models.part import Part, parts_from_plain, parts_to_plain
+
+
+@dataclass(frozen=True)
+class Inner(Part):
+    number: int = 1
+
+
+@dataclass(frozen=True)
+class Outer(Part):
+    inner: Part = field(default_factory=Inner)
+    sizes: tuple[int, ...] = (1, 2)
+
+
+def test_round_trip() -> None:
+    outer = Outer(inner=Inner(3), sizes=(4,))
+    plain = parts_to_plain(outer)
+    assert plain["inner"] == {"class_path": "Inner", "init_args": {"number": 3}}
+    assert Outer(**parts_from_plain(plain, [Inner])) == outer
+
+
+def test_a_models_space_is_told() -> None:
+    spec = MultiResNet(space=Strided())
+    plain = parts_to_plain(spec)
+    assert plain["space"] == {"class_path": "Strided", "init_args": {}}
+    assert MultiResNet(**parts_from_plain(plain, [Haar, Strided])) == spec
+
+
+def test_unknown_part_is_refused() -> None:
+    with pytest.raises(ValueError, match="did you mean 'Haar'"):
+        parts_from_plain({"space": {"class_path": "Harr", "init_args": {}}}, [Haar, Strided])
