@@ -152,6 +152,12 @@ def _check_dataset(info: SurrogateInfo, data: Ladder, other_data: bool) -> None:
                 f"{info.name} is told {condition.name!r} besides the fields, which {data.path} has "
                 "neither as a parameter of its equation nor as a static field"
             )
+        value = data.fixed_parameters.get(condition.name, 1.0)
+        if condition.is_logarithmic and not value > 0:
+            raise ValueError(
+                f"{info.name} is told the logarithm of {condition.name!r}, which is {value:g} in "
+                f"{data.path}"
+            )
     if not math.isclose(info.time_step, data.time_step):
         raise ValueError(
             f"{info.name} steps by {info.time_step:g} in time, the frames of {data.path} are "
