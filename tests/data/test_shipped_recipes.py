@@ -109,9 +109,12 @@ def test_the_stored_equations_repeat_the_stored_frames(data: Ladder) -> None:
     state = solver.initialise(given, data.start_time)
     steps = round(data.time_step / data.solver_time_step)
     seen = solver.observe(repeat(solver.step, steps)(state), data.grid(32))
+    parts = [channel for channel, name in enumerate(names) if data.fields[name].vector_part]
     for channel, name in enumerate(names):
         truth = frames[:, 1, channel]
-        error = (seen[name] - truth).norm() / truth.norm()
+        # A flow may have no wind at all along one axis: the vector's length says what is small.
+        size = frames[:, 1, parts].norm() if channel in parts else truth.norm()
+        error = (seen[name] - truth).norm() / size
         # Staggered velocities come back from the means that are stored to fourth order only.
         assert error < (1e-4 if data.equation.grid_type in (PeriodicBox, GaussianSphere) else 0.1)
 
@@ -120,5 +123,8 @@ def test_an_evaluation_knows_every_kind_of_dataset(data: Ladder) -> None:
     table = evaluate([], data, [16, 32], num_steps=1)
     coarse = table.nrmse.sel(run="coarse solver 16", resolution=16, protocol="native")
     assert np.isfinite(coarse).all()
-    stepped = coarse.sel(field=list(data.prognostic_fields))
-    assert float(stepped.mean()) < 1  # 16 points do not resolve these flows
+    stepped = list(data.prognostic_fields)
+    # Errors are relative to each field, and a flow may have next to no wind along one axis.
+    scalars = [name for name in stepped if not data.fields[name].vector_part]
+    # 16 points do not resolve these flows.
+    assert float(coarse.sel(field=scalars or stepped).mean()) < 1
