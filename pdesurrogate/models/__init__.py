@@ -3,11 +3,13 @@
 A class named here can be named by `--model`; it holds a model's options and builds the network.
 """
 
+from pdesurrogate.models.analysis import Summands, preconditioned_residual, residual_energy
 from pdesurrogate.models.classical_unet import ClassicalUNet
 from pdesurrogate.models.counting import count_flops, count_parameters
 from pdesurrogate.models.extension import fine_level
 from pdesurrogate.models.fno import FNO
 from pdesurrogate.models.multi_resnet import MultiResNet
+from pdesurrogate.models.regression_losses import losses_along_levels, optimal_linear_losses
 from pdesurrogate.models.residual_unet import ResidualUNet
 from pdesurrogate.models.spaces import Haar, MaxPooling, Space, Strided
 from pdesurrogate.models.spec import ModelSpec
@@ -24,8 +26,13 @@ __all__ = [
     "ResidualUNet",
     "Space",
     "Strided",
+    "Summands",
     "UNet",
     "count_flops",
     "count_parameters",
     "fine_level",
+    "losses_along_levels",
+    "optimal_linear_losses",
+    "preconditioned_residual",
+    "residual_energy",
 ]

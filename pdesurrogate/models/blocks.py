@@ -174,6 +174,10 @@ class ResidualBlock(_DoubleConvolution):
         """The change of channels alone, to which the residual is added."""
         return self._first(v)
 
+    def residual(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
+        """What is added to the change of channels, $f_2(f_1(v))$."""
+        return self._second(self._first(v))
+
 
 class FullyResidualBlock(nn.Module):
     r"""A residual step around two convolutions: $v + f_2(f_1(v))$.

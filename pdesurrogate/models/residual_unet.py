@@ -130,5 +130,20 @@ class ResidualDecoder(Decoder):
         """What the residuals are added to."""
         return self.block.precondition(self._joined(coarse, skip))
 
+    def residual(
+        self,
+        coarse: Float[Tensor, "batch c_coarse y_coarse x_coarse"],
+        skip: Float[Tensor, "batch c_skip y x"],
+    ) -> Float[Tensor, "batch c_out y x"]:
+        """The residuals of all blocks, added up without what they are added to."""
+        joined = self._joined(coarse, skip)
+        reached = self.block.precondition(joined)
+        total = step = self.block.residual(joined)
+        for block in self.extra_blocks:
+            reached = reached + step
+            step = block.residual(reached)
+            total = total + step
+        return total
+
     def _joined(self, coarse: Tensor, skip: Tensor) -> Tensor:
         return torch.cat([skip, self.embedding(self.reduction(coarse), skip)], dim=1)
