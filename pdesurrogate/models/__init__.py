@@ -5,9 +5,16 @@ A class named here can be named by `--model`; it holds a model's options and bui
 
 from pdesurrogate.models.analysis import Summands, preconditioned_residual, residual_energy
 from pdesurrogate.models.classical_unet import ClassicalUNet
-from pdesurrogate.models.counting import count_flops, count_parameters
+from pdesurrogate.models.counting import (
+    Cost,
+    count,
+    count_activation_bytes,
+    count_flops,
+    count_parameters,
+)
 from pdesurrogate.models.extension import fine_level
 from pdesurrogate.models.fno import FNO
+from pdesurrogate.models.matching import Match, match
 from pdesurrogate.models.multi_resnet import MultiResNet
 from pdesurrogate.models.regression_losses import losses_along_levels, optimal_linear_losses
 from pdesurrogate.models.residual_unet import ResidualUNet
@@ -18,8 +25,10 @@ from pdesurrogate.models.unet import Level, UNet
 __all__ = [
     "FNO",
     "ClassicalUNet",
+    "Cost",
     "Haar",
     "Level",
+    "Match",
     "MaxPooling",
     "ModelSpec",
     "MultiResNet",
@@ -28,10 +37,13 @@ __all__ = [
     "Strided",
     "Summands",
     "UNet",
+    "count",
+    "count_activation_bytes",
     "count_flops",
     "count_parameters",
     "fine_level",
     "losses_along_levels",
+    "match",
     "optimal_linear_losses",
     "preconditioned_residual",
     "residual_energy",

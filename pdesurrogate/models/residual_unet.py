@@ -140,6 +140,7 @@ class ResidualDecoder(Decoder):
         reached = self.block.precondition(joined)
         total = step = self.block.residual(joined)
         for block in self.extra_blocks:
+            assert isinstance(block, FullyResidualBlock)
             reached = reached + step
             step = block.residual(reached)
             total = total + step
