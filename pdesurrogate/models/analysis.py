@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -58,10 +58,13 @@ def preconditioned_residual(
     References:
         Williams, Falck et al. (2023), *A Unified Framework for U-Net Design and Analysis*, §2.
     """
-    return [
-        Summands(decoder.precondition(*given), decoder.residual(*given))
-        for decoder, given in _decoded(network, v)
-    ]
+    found: list[Summands] = []
+
+    def split(decoder: Decoder, given: tuple[Tensor, ...], _answer: Tensor) -> None:
+        found.append(Summands(decoder.precondition(*given), decoder.residual(*given)))
+
+    _apply_watched(network, v, split)
+    return found
 
 
 @torch.no_grad()
@@ -88,25 +91,33 @@ def residual_energy(network: nn.Module, inputs: Float[Tensor, "sample c_in y x"]
     Raises:
         ValueError: If the network has no levels, or a decoder that is no such sum.
     """
-    decoded = _decoded(network, inputs)
-    output = network(inputs)
     energies, changes, points = [], [], []
-    for decoder, given in decoded:
-        residual = decoder.residual(*given)
-        energies.append(_energy(residual) / _energy(decoder(*given)))
-        with _replaced(decoder, decoder.precondition):
+    decoders: list[Decoder] = []
+
+    def measure(decoder: Decoder, given: tuple[Tensor, ...], answer: Tensor) -> None:
+        energies.append(_energy(decoder.residual(*given)) / _energy(answer))
+        points.append(tuple(answer.shape[-2:]))
+        decoders.append(decoder)
+
+    output = _apply_watched(network, inputs, measure)
+    for decoder in decoders:
+        with _without_residual(decoder):
             changes.append(_energy(output - network(inputs)) / _energy(output))
-        points.append(tuple(residual.shape[-2:]))
     return _labelled(energies, changes, points)
 
 
-def _decoded(network: nn.Module, v: Tensor) -> list[tuple[Decoder, tuple[Tensor, ...]]]:
-    """The decoders in the order in which they act, each with what it is given."""
-    found: list[tuple[Decoder, tuple[Tensor, ...]]] = []
+def _apply_watched(
+    network: nn.Module, v: Tensor, watch: Callable[[Decoder, tuple[Tensor, ...], Tensor], None]
+) -> Tensor:
+    """Apply the network, and look at each decoder when it has answered, coarse to fine.
 
-    def note(decoder: nn.Module, given: tuple[Tensor, ...]) -> None:
+    While the network computes, because what its blocks know besides their input, such as the
+    parameters of a `FiLM`, they may know only then.
+    """
+
+    def look(decoder: nn.Module, given: tuple[Tensor, ...], answer: Tensor) -> None:
         assert isinstance(decoder, Decoder)
-        found.append((decoder, given))
+        watch(decoder, given, answer)
 
     decoders = [part for part in network.modules() if isinstance(part, Decoder)]
     if not decoders:
@@ -118,21 +129,20 @@ def _decoded(network: nn.Module, v: Tensor) -> list[tuple[Decoder, tuple[Tensor,
                 "residual, so there is nothing that its level adds to the coarser ones; the "
                 "decoders of ResidualUNet, MultiResNet and fine_level are"
             )
-    hooks = [decoder.register_forward_pre_hook(note) for decoder in decoders]
+    hooks = [decoder.register_forward_hook(look) for decoder in decoders]
     try:
-        network(v)
+        return network(v)
     finally:
         for hook in hooks:
             hook.remove()
-    return found
 
 
 @contextmanager
-def _replaced(decoder: Decoder, instead: Callable[..., Tensor]) -> Iterator[None]:
-    """Let another function of what the decoder is given answer in its place."""
+def _without_residual(decoder: Decoder) -> Iterator[None]:
+    """Let the decoder hand on its preconditioner alone."""
 
-    def answer(_decoder: nn.Module, given: tuple[Tensor, ...], _answer: Any) -> Tensor:
-        return instead(*given)
+    def answer(_decoder: nn.Module, given: tuple[Tensor, ...], _answer: Tensor) -> Tensor:
+        return decoder.precondition(*given)
 
     hook = decoder.register_forward_hook(answer)
     try:

@@ -46,7 +46,8 @@ class Decoder(nn.Module, ABC):
         skip: Float[Tensor, "batch c_skip y x"],
     ) -> Float[Tensor, "batch c_out y x"]:
         """The second summand; the difference unless a subclass knows how to compute it itself."""
-        return self(coarse, skip) - self.precondition(coarse, skip)
+        # Not `self(...)`: whoever looks on by a hook may ask for the residual.
+        return self.forward(coarse, skip) - self.precondition(coarse, skip)
 
     @property
     def has_preconditioner(self) -> bool:

@@ -91,8 +91,7 @@ class Surrogate:
         """
         fields, conditions = window.tensor_split([len(self.info.fields)], dim=2)
         told = conditions[:, -1]
-        normalised = ((fields - self._mean) / self._std).flatten(1, 2)
-        output = self.module(torch.cat([normalised, self._normalised_conditions(told)], dim=1))
+        output = self.module(self._network_inputs(fields, told))
         if self.info.predicts_change:
             predicted = fields[:, -1] + self._change_std * output
         else:
@@ -141,6 +140,21 @@ class Surrogate:
             )
         self.module.train(was_training)
         return self._labelled(predicted.numpy(), given)
+
+    def network_inputs(self, given: xr.Dataset) -> Float[Tensor, "trajectory c_in y x"]:
+        """What the module is applied to when it steps from the last frames of a dataset.
+
+        For looking inside: `residual_energy(surrogate.module, surrogate.network_inputs(given))`.
+
+        Args:
+            given: As for `rollout`.
+
+        Raises:
+            ValueError: As `rollout` does.
+        """
+        window = self._windows(self._checked(given)).to(self.device)
+        fields, conditions = window.tensor_split([len(self.info.fields)], dim=2)
+        return self._network_inputs(fields, conditions[:, -1])
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write `model.safetensors` and `surrogate.json`.
@@ -197,6 +211,11 @@ class Surrogate:
             )
         _fill(module, load_tensors(weights), directory / WEIGHTS)
         return cls(module.eval().requires_grad_(False), info)
+
+    def _network_inputs(self, fields: Tensor, told: Tensor) -> Tensor:
+        """The frames of a window, normalised, as channels, and what the network is told."""
+        normalised = ((fields - self._mean) / self._std).flatten(1, 2)
+        return torch.cat([normalised, self._normalised_conditions(told)], dim=1)
 
     def _checked(self, given: xr.Dataset) -> xr.Dataset:
         """The last `history` frames, dimensions in order, once they are known to fit."""

@@ -115,6 +115,41 @@ def test_a_network_around_a_unet_is_looked_into() -> None:
     torch.testing.assert_close(preconditioned_residual(wrapped, v), inside)
 
 
+def test_what_blocks_know_only_while_the_network_computes_is_known() -> None:
+    class Telling(nn.Module):
+        """Tells the decoder a factor for as long as the network computes."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.decoder = Told()
+            self.unet = UNet(
+                levels=[Level(nn.Identity(), HaarProjection(), self.decoder)],
+                bottleneck=nn.Identity(),
+            )
+
+        def forward(self, v: Tensor) -> Tensor:
+            self.decoder.factor.append(3.0)
+            out = self.unet(v)
+            self.decoder.factor.clear()
+            return out
+
+    class Told(Added):
+        def __init__(self) -> None:
+            super().__init__(1.0, 1.0)
+            self.factor: list[float] = []
+
+        def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
+            return self.factor[-1] * super().forward(coarse, skip)
+
+        def precondition(self, coarse: Tensor, skip: Tensor) -> Tensor:
+            return self.factor[-1] * HaarEmbedding()(coarse, skip)
+
+    v = torch.ones(1, 1, 2, 2)
+    ((pre, _res),) = preconditioned_residual(Telling(), v)
+    torch.testing.assert_close(pre, 3 * v)
+    assert residual_energy(Telling(), v)["output_change"].item() > 0
+
+
 def test_linear_network_by_hand() -> None:
     unet = UNet(
         levels=[Level(nn.Identity(), HaarProjection(), Added(2.0, 3.0))],
