@@ -39,3 +39,51 @@ def decode(
         residual = f"{name}.extra_blocks.{i}.residual"
         v = v + step(weights, residual, 2, step(weights, residual, 1, v))
     return v
+
+
+def plain_block(weights: dict[str, Tensor], name: str, v: Tensor) -> Tensor:
+    return step(weights, name, 2, step(weights, name, 1, v))
+
+
+def largest(v: Tensor) -> Tensor:
+    rows = torch.maximum(v[..., ::2, :], v[..., 1::2, :])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
+
+
+def spread_out(weights: dict[str, Tensor], name: str, v: Tensor) -> Tensor:
+    """A transposed convolution: every point becomes a cell of 2 x 2."""
+    cells = torch.einsum("ncyx,coab->noyaxb", v, weights[f"{name}.weight"])
+    return cells.flatten(4, 5).flatten(2, 3) + weights[f"{name}.bias"][:, None, None]
+
+
+def residual_unet(weights: dict[str, Tensor], v: Tensor, levels: int, extra: int) -> Tensor:
+    skips = []
+    for i in reversed(range(levels)):
+        skips.insert(0, residual_block(weights, f"encoders.{i}", v))
+        v = average(skips[0])
+    w = residual_block(weights, "bottleneck", v)
+    for i in range(levels):
+        w = decode(weights, f"decoders.{i}", w, skips[i], extra)
+    return convolve(weights, "head", w)
+
+
+def multi_resnet(weights: dict[str, Tensor], v: Tensor, levels: int, extra: int) -> Tensor:
+    skips = [residual_block(weights, "lift", v)]
+    for _ in range(levels):  # halving the points and doubling the channels
+        skips.insert(0, average(skips[0]).repeat(1, 2, 1, 1))
+    w = skips.pop(0)
+    for i in range(levels):
+        w = decode(weights, f"decoders.{i}", w, skips[i], extra)
+    return convolve(weights, "head", w)
+
+
+def classical_unet(weights: dict[str, Tensor], v: Tensor, levels: int) -> Tensor:
+    skips = []
+    for i in reversed(range(levels)):
+        skips.insert(0, plain_block(weights, f"encoders.{i}", v))
+        v = largest(skips[0])
+    w = plain_block(weights, "bottleneck", v)
+    for i in range(levels):
+        up = spread_out(weights, f"decoders.{i}.upsampling", w)
+        w = plain_block(weights, f"decoders.{i}.block", torch.cat([skips[i], up], 1))
+    return convolve(weights, "head", w)

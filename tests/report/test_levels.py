@@ -15,7 +15,7 @@ from pdesurrogate.report.looks import surrogate_look
 def energy(height: float) -> xr.Dataset:
     values = np.full((2, 3), height)
     return xr.Dataset(
-        {name: (("level", "sample"), values) for name in ("residual_energy", "output_change")},
+        dict.fromkeys(("residual_energy", "output_change"), (("level", "sample"), values)),
         coords={"level": [1, 2], "num_points_y": ("level", [8, 16])}
         | {"num_points_x": ("level", [16, 32])},
     )
