@@ -62,10 +62,12 @@ def _dataset(path: Path, verify: bool) -> dict[str, Any]:
         "failed": sum(len(s.failed) for s in shards),
         "frames": data.num_frames,
         "time_step": data.time_step,
+        "time_units": data.equation.time_units,
         "resolutions": list(data.resolutions),
         "reference_resolution": data.reference_resolution,
         "fields": {f.name: f.units for f in data.fields.values()},
         "static_fields": list(data.static_fields),
+        "diagnostics": {d.name: d.units for d in data.manifest.diagnostics},
         "parameters": {
             name: [float(values.min()), float(values.max())] if values.size else []
             for name, values in data.parameter_values("train").items()

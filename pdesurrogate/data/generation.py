@@ -28,7 +28,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pdesurrogate.data.accuracy import measure_accuracy
 from pdesurrogate.data.checks import check_limits, check_start
-from pdesurrogate.data.parameters import parameter_name
 from pdesurrogate.data.recipe import Recipe, Splits, load_recipe
 from pdesurrogate.data.schema import (
     FAILED,
@@ -141,6 +140,7 @@ def _prepare(folder: Path, recipe: Recipe, overwrite: bool) -> Manifest:
         recipe=recipe.to_dict(),
         recipe_sha256=recipe.sha256,
         fields=recipe.equation.fields,
+        diagnostics=recipe.equation.diagnostics,
         versions=_versions(),
     )
     if (folder / MANIFEST).is_file():
@@ -339,7 +339,7 @@ def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shar
             seed=recipe.seed,
             times=times,
             grids={n: recipe.grid(n) for n in recipe.resolutions},
-            fields=recipe.equation.fields,
+            equation=recipe.equation,
             parameters=_parameter_table(recipe, job.split, kept),
         )
         with contextlib.closing(writer):
@@ -356,9 +356,9 @@ def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shar
 
 
 def _parameter_table(recipe: Recipe, split: str, indices: Sequence[int]) -> dict[str, list[float]]:
-    """The parameters drawn for some trajectories, by name."""
+    """The parameters drawn for some trajectories, by path."""
     drawn = [trajectory_parameters(recipe, split, i) for i in indices]
-    return {parameter_name(path): [d[path] for d in drawn] for path in recipe.parameters}
+    return {path: [d[path] for d in drawn] for path in recipe.parameters}
 
 
 def _write_trajectories(
@@ -376,9 +376,11 @@ def _write_trajectories(
             recipe, job.split, indices, refinement=2**halvings, device=device, on_failure=note
         )
         for number, frame in enumerate(frames):
-            for resolution, fields in frame.items():
+            for resolution, fields in frame.rungs.items():
                 for name, values in fields.items():
                     writer.write(number, resolution, name, values.numpy(), rows=pending)
+            for name, values in frame.diagnostics.items():
+                writer.write_diagnostic(number, name, values.numpy(), rows=pending)
         for row in pending:
             writer.time_step[row] = recipe.solver_time_step / 2**halvings
         pending = [row for row in pending if row in failures]

@@ -18,13 +18,17 @@ __all__ = [
     "check_parameters",
     "draw_parameters",
     "extreme_equations",
+    "parameter_attributes",
     "parameter_name",
     "with_parameters",
 ]
 
 
-_TAKEN = ("trajectory", "seed", "status", "time_step", "failure", "time", "y", "x")
-"""Variables that every shard has."""
+_TAKEN = (
+    *("trajectory", "seed", "status", "time_step", "failure"),
+    *("time", "y", "x", "latitude", "longitude"),
+)
+"""Variables that shards have, and what a rung's dataset calls its points."""
 
 
 def parameter_name(path: str) -> str:
@@ -79,7 +83,7 @@ def check_parameters(equation: Equation, distributions: Mapping[str, Distributio
     Raises:
         ValueError: Naming the parameter.
     """
-    taken = {*_TAKEN, *(field.name for field in equation.fields)}
+    taken = {*_TAKEN, *(f.name for f in equation.fields), *(d.name for d in equation.diagnostics)}
     for path, distribution in distributions.items():
         if parameter_name(path) in taken:
             raise ValueError(
@@ -90,6 +94,20 @@ def check_parameters(equation: Equation, distributions: Mapping[str, Distributio
                 with_parameters(equation, {path: value})
             except ValueError as error:
                 raise ValueError(f"parameters.{path}: {error}") from None
+
+
+def parameter_attributes(equation: Equation, path: str) -> dict[str, str]:
+    """What a file says of a parameter; it gives no unit where none is known.
+
+    Args:
+        equation: Whose parameter it is.
+        path: Where it stands in the equation.
+    """
+    attributes = {"long_name": f"{parameter_name(path)}, drawn for each trajectory"}
+    if path in equation.parameter_units:
+        return {**attributes, "units": equation.parameter_units[path]}
+    is_dimensionless = equation.time_units == equation.length_units == "1"
+    return {**attributes, "units": "1"} if is_dimensionless else attributes
 
 
 def extreme_equations(

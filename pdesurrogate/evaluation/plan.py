@@ -102,7 +102,7 @@ def plan_evaluation(
     told = {name for info in infos for name in info.condition_names}
     loaded_fields = {*fields, *data.prognostic_fields, *told}
     return Plan(
-        entries=(*entries, *_baselines(tuple(fields), trained, data, device)),
+        entries=(*entries, *_baselines(tuple(fields.values()), trained, data, device)),
         protocols=chosen if any(is_native) else (Native(), *chosen),
         native_everywhere=any(is_native),
         resolutions=rungs,
@@ -230,6 +230,7 @@ def _labels(infos: Sequence[SurrogateInfo], paths: Sequence[Path | None]) -> lis
             flops=float(info.flops),
             training_seconds=info.training_seconds,
             settings=info.settings,
+            conditioning=info.condition_names,
         )
         for name, info in zip(names, infos, strict=True)
     ]
@@ -246,19 +247,21 @@ def _told_apart(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
 
 
 def _baselines(
-    fields: tuple[str, ...], trained: Sequence[int], data: Ladder, device: str
+    fields: tuple[Field, ...], trained: Sequence[int], data: Ladder, device: str
 ) -> list[Entry]:
     """Persistence, and a floor and a solver for every training grid."""
     grids = [data.grid(resolution) for resolution in trained]
     solvers = [_coarse_solver(fields, grid, data, device) for grid in grids]
     return [
-        Persistence(fields, grids[0]),
+        Persistence(tuple(field.name for field in fields), grids[0]),
         *(TruncationFloor(fields, grid) for grid in grids),
         *solvers,
     ]
 
 
-def _coarse_solver(fields: tuple[str, ...], grid: Grid, data: Ladder, device: str) -> CoarseSolver:
+def _coarse_solver(
+    fields: tuple[Field, ...], grid: Grid, data: Ladder, device: str
+) -> CoarseSolver:
     """The equation on a coarse grid, at the Courant number of the reference simulation.
 
     A coarser grid allows a longer step. To deny it to the solver would make a weak baseline.
@@ -267,4 +270,5 @@ def _coarse_solver(fields: tuple[str, ...], grid: Grid, data: Ladder, device: st
     coarsening = data.reference_resolution / grid.resolution
     steps = max(1, math.ceil(reference_steps / coarsening))
     solver = data.equation.discretise(grid, data.time_step / steps, device=device)
-    return CoarseSolver(fields, data.prognostic_fields, data.equation, solver, steps)
+    start = tuple(data.fields[name] for name in data.prognostic_fields)
+    return CoarseSolver(fields, start, data.equation, solver, steps)

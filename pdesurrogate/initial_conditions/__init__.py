@@ -1,5 +1,6 @@
 """Random initial states, defined as functions and observed on any grid."""
 
+from pdesurrogate.initial_conditions.balanced_turbulence import BalancedTurbulence
 from pdesurrogate.initial_conditions.combined import CombinedInitialCondition
 from pdesurrogate.initial_conditions.dams import RadialDam, RandomDams
 from pdesurrogate.initial_conditions.fourier_series import random_coefficients
@@ -14,6 +15,7 @@ from pdesurrogate.initial_conditions.sphere_flows import (
 from pdesurrogate.initial_conditions.stream import DisturbedStream
 
 __all__ = [
+    "BalancedTurbulence",
     "BarotropicJet",
     "CombinedInitialCondition",
     "DisturbedStream",

@@ -3,7 +3,8 @@
 from pdesurrogate.solvers.bathymetry import Bathymetry, RandomHills
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
-from pdesurrogate.solvers.equation import Equation, Solver, SubStepping
+from pdesurrogate.solvers.coriolis import Coriolis, EquatorialPlane, UniformRotation
+from pdesurrogate.solvers.equation import Diagnosing, Equation, Solver, SubStepping
 from pdesurrogate.solvers.forcing import (
     DiagonalForcing,
     Forcing,
@@ -15,6 +16,8 @@ from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes
 from pdesurrogate.solvers.navier_stokes_solver import FlowState, PeriodicNavierStokesSolver
 from pdesurrogate.solvers.obstacles import Cylinder, Obstacle, RandomCylinders, Square
 from pdesurrogate.solvers.orography import ConicalMountain, Orography
+from pdesurrogate.solvers.rotating_shallow_water import RotatingShallowWater
+from pdesurrogate.solvers.rotating_shallow_water_solver import RotatingShallowWaterSolver
 from pdesurrogate.solvers.semi_lagrangian_smoke import (
     SemiLagrangianSmoke,
     SemiLagrangianSmokeSolver,
@@ -38,9 +41,12 @@ __all__ = [
     "ChannelFlowSolver",
     "ChannelState",
     "ConicalMountain",
+    "Coriolis",
     "Cylinder",
+    "Diagnosing",
     "DiagonalForcing",
     "Equation",
+    "EquatorialPlane",
     "FlowState",
     "Forcing",
     "Inflow",
@@ -54,6 +60,8 @@ __all__ = [
     "PeriodicShallowWater",
     "RandomCylinders",
     "RandomHills",
+    "RotatingShallowWater",
+    "RotatingShallowWaterSolver",
     "SemiLagrangianSmoke",
     "SemiLagrangianSmokeSolver",
     "SemilinearEquation",
@@ -67,6 +75,7 @@ __all__ = [
     "StochasticForcing",
     "SubStepping",
     "UniformInflow",
+    "UniformRotation",
     "UnsteadyForcing",
     "etdrk4",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
 
-from pdesurrogate.fields import Field
+from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.solvers.equation import Equation
 from pdesurrogate.solvers.orography import Orography
@@ -55,6 +56,18 @@ class SphericalShallowWater(Equation):
     """
 
     grid_type: ClassVar[type[Grid]] = GaussianSphere
+    time_units: ClassVar[str] = "s"
+    length_units: ClassVar[str] = "m"
+    parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "gravity": "m s-2",
+            "mean_depth": "m",
+            "rotation_rate": "s-1",
+            "radius": "m",
+            "hyperdiffusion_order": "1",
+            "hyperdiffusion_time": "s",
+        }
+    )
 
     gravity: float = 9.80616
     mean_depth: float = 10000.0
@@ -123,6 +136,29 @@ class SphericalShallowWater(Equation):
                 standard_name="divergence_of_wind",
             ),
             *(() if self.orography is None else (ground,)),
+        )
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        r"""Mass, energy and potential enstrophy per area and density, as Williamson et al. (1992).
+
+        $$ \overline{h}, \qquad
+           \overline{\tfrac12 h |u|^2 + \tfrac12 g \big((h + b)^2 - b^2\big)}, \qquad
+           \overline{(\zeta + f)^2 / 2h} $$
+        """
+        return (
+            Diagnostic("mass", "m", "global mean depth, the mass per area and density"),
+            Diagnostic(
+                "energy",
+                "m3 s-2",
+                "global mean kinetic and potential energy per area and density, of the height zero",
+            ),
+            Diagnostic(
+                "potential_enstrophy",
+                "m-1 s-2",
+                "global mean potential enstrophy, the absolute vorticity squared over twice the "
+                "depth",
+            ),
         )
 
     def check_stable(self, grid: Grid, dt: float) -> None:

@@ -254,6 +254,23 @@ class SphericalShallowWaterSolver:
             observed["orography"] = ground.expand(len(state), -1, -1)
         return observed
 
+    def diagnose(
+        self, state: Complex[Tensor, "batch 3 degree order"]
+    ) -> dict[str, Float[Tensor, " batch"]]:
+        """Mass, energy and potential enstrophy by the quadrature of the solver's grid."""
+        seen = {name: u.double() for name, u in self.observe(state, self.grid).items()}
+        height, gravity = seen["height"], self._gravity.double()
+        kinetic = 0.5 * height * (seen["velocity_x"] ** 2 + seen["velocity_y"] ** 2)
+        potential = gravity * height * (0.5 * height + seen.get("orography", 0.0))
+        absolute = seen["vorticity"] + self._coriolis.double()
+        weights = torch.tensor(self.grid.quadrature_weights, device=self.device)
+        densities = {
+            "mass": height,
+            "energy": kinetic + potential,
+            "potential_enstrophy": 0.5 * absolute**2 / height,
+        }
+        return {name: (weights * u).sum(dim=(-2, -1)) for name, u in densities.items()}
+
     def courant_number(
         self, state: Complex[Tensor, "batch 3 degree order"]
     ) -> Float[Tensor, " batch"]:
