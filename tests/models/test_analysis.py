@@ -104,6 +104,8 @@ def test_extended_network_has_the_levels_of_both() -> None:
         torch.testing.assert_close(ours, alone)
     assert found[2].residual.abs().max() > 1e-3
     assert not found[3].residual.any()
+    coarser = sum(found[2]).repeat_interleave(2, -1).repeat_interleave(2, -2)
+    torch.testing.assert_close(found[3].preconditioner, coarser, atol=1e-14, rtol=1e-14)
     torch.testing.assert_close(sum(found[3]), fine(v), atol=1e-14, rtol=1e-14)
 
 

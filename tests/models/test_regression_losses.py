@@ -145,6 +145,13 @@ def test_no_affine_map_does_better() -> None:
     assert (aim - seen @ fit).square().mean().item() == pytest.approx(best, rel=1e-9)
 
 
+def test_means_are_given_away() -> None:
+    v, w = random_problem()
+    table = optimal_linear_losses(v, w, PROJECTIONS)
+    shifted = optimal_linear_losses(v + 5, w - 3, PROJECTIONS)
+    np.testing.assert_allclose(shifted, table, rtol=1e-9, atol=1e-12)
+
+
 def test_too_few_samples_give_no_number() -> None:
     v = torch.randn(10, 2, 4, 4)
     table = optimal_linear_losses(v, v, [P, P])
