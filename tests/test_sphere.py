@@ -220,6 +220,9 @@ def test_the_report_shows_the_globe(table: Path, tmp_path: Path) -> None:
     assert "32 × 64" in page
     assert "32²" not in page
     assert "rotation_rate from Uniform" in page
+    assert "<dt>Told besides the fields</dt><dd>rotation_rate</dd>" in page
+    assert "lead times 6.00 to 24.0 hours" in page
+    assert '<div class="map">' in page
 
 
 def test_info_tells_units_and_diagnostics(globe: Ladder) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "check_parameters",
     "draw_parameters",
     "extreme_equations",
+    "fixed_parameters",
     "parameter_attributes",
     "parameter_name",
     "with_parameters",
@@ -112,13 +113,39 @@ def parameter_attributes(equation: Equation, path: str) -> dict[str, str]:
 
 def extreme_equations(
     equation: Equation, distributions: Mapping[str, Distribution]
-) -> Iterator[Equation]:
-    """The equation with every combination of the extremes of its parameters.
+) -> Iterator[tuple[dict[str, float], Equation]]:
+    """Every combination of the extremes of the parameters, and the equation with it.
 
     A limit that is monotonic in each parameter holds for all that may be drawn if it holds here.
     """
     for values in itertools.product(*(d.extremes for d in distributions.values())):
-        yield with_parameters(equation, dict(zip(distributions, values, strict=True)))
+        drawn = dict(zip(distributions, values, strict=True))
+        yield drawn, with_parameters(equation, drawn)
+
+
+def fixed_parameters(
+    equation: Equation, distributions: Mapping[str, Distribution]
+) -> dict[str, float]:
+    """Numbers of the equation that are the same in every trajectory, by name.
+
+    Args:
+        equation: Where they stand.
+        distributions: What is drawn, by path.
+    """
+    return {
+        parameter_name(path): value
+        for path, value in _numbers(equation)
+        if path not in distributions
+    }
+
+
+def _numbers(part: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+    for f in fields(part):
+        value = getattr(part, f.name)
+        if is_dataclass(value):
+            yield from _numbers(value, f"{prefix}{f.name}.")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield f"{prefix}{f.name}", float(value)
 
 
 def _replaced(part: Any, path: Sequence[str], whole: str, value: float) -> Any:

@@ -28,6 +28,7 @@ from pdesurrogate.solvers import (
     Equation,
     Forcing,
     Inflow,
+    MassSource,
     Obstacle,
     Orography,
 )
@@ -50,6 +51,7 @@ _CHOSEN_BY_NAME: tuple[type[Any], ...] = (
     Forcing,
     Inflow,
     InitialCondition,
+    MassSource,
     Obstacle,
     Orography,
 )

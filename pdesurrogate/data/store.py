@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from pdesurrogate.data.parameters import parameter_attributes, with_parameters
+from pdesurrogate.data.parameters import fixed_parameters, parameter_attributes, with_parameters
 from pdesurrogate.data.recipe import Recipe, parse_recipe
 from pdesurrogate.data.schema import SPLITS, Manifest, file_sha256, time_attributes
 from pdesurrogate.data.shards import LazyField, ShardReader
@@ -100,6 +100,12 @@ class Ladder:
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters that differ from trajectory to trajectory."""
         return tuple(self.manifest.parameters)
+
+    @property
+    def fixed_parameters(self) -> dict[str, float]:
+        """Numbers of the equation that are the same in every trajectory, by name."""
+        fixed = fixed_parameters(self.equation, self.recipe.parameters)
+        return {name: value for name, value in fixed.items() if name not in self.fields}
 
     def parameter_values(self, split: str) -> dict[str, np.ndarray]:
         """Each parameter's value in every trajectory of a split that was computed."""

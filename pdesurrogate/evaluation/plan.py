@@ -89,6 +89,8 @@ def plan_evaluation(
     _check_transfer([data.grid(n) for n in trained], [data.grid(n) for n in rungs])
     fields = _scored_fields(infos, data)
     history = max([info.history for info in infos], default=1)
+    if not protocols:
+        raise ValueError("an evaluation needs at least one protocol, such as native")
     chosen = tuple(named(item) if isinstance(item, str) else item for item in protocols)
     twice = [name for name, count in Counter(p.name for p in chosen).items() if count > 1]
     if twice:
@@ -108,7 +110,9 @@ def plan_evaluation(
         resolutions=rungs,
         fields=tuple(fields.values()),
         loaded_fields=tuple(
-            name for name in (*data.fields, *data.parameters) if name in loaded_fields
+            name
+            for name in (*data.fields, *data.parameters, *data.fixed_parameters)
+            if name in loaded_fields
         ),
         split=split,
         trajectories=_trajectories(split, num_trajectories, data),
@@ -139,11 +143,20 @@ def _check_dataset(info: SurrogateInfo, data: Ladder, other_data: bool) -> None:
             "--other_data (in Python other_data=True) to evaluate it all the same"
         )
     data.check_fields(info.field_names)
-    for name in info.condition_names:
-        if name not in (*data.parameters, *data.static_fields):
+    for condition in info.conditioning:
+        known = data.static_fields
+        if not condition.is_field:
+            known = (*data.parameters, *data.fixed_parameters)
+        if condition.name not in known:
             raise ValueError(
-                f"{info.name} is told {name!r} besides the fields, which {data.path} has neither "
-                "as a parameter of its trajectories nor as a static field"
+                f"{info.name} is told {condition.name!r} besides the fields, which {data.path} has "
+                "neither as a parameter of its equation nor as a static field"
+            )
+        value = data.fixed_parameters.get(condition.name, 1.0)
+        if condition.is_logarithmic and not value > 0:
+            raise ValueError(
+                f"{info.name} is told the logarithm of {condition.name!r}, which is {value:g} in "
+                f"{data.path}"
             )
     if not math.isclose(info.time_step, data.time_step):
         raise ValueError(

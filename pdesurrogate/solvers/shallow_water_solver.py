@@ -179,7 +179,8 @@ class ShallowWaterSolver:
     def diagnose(self, state: ShallowWaterState) -> dict[str, Float[Tensor, " batch"]]:
         """Mass and energy, sums over the cells' averages."""
         height, *momenta = state
-        moving = (_velocity(height, m, self._parameters.dry_depth) ** 2 for m in momenta)
+        per_depth = _per_depth(height, self._parameters.dry_depth)
+        moving = ((m * per_depth) ** 2 for m in momenta)
         kinetic = 0.5 * height * sum(moving)
         potential = self._parameters.gravity * height * (0.5 * height + self._parameters.bed)
         mass, energy = (u.double().mean(dim=(-2, -1)) for u in (height, kinetic + potential))

@@ -28,25 +28,31 @@ class SphericalShallowWater(Equation):
     $$ \partial_t \zeta = -\nabla \cdot \big((\zeta + f)\, u\big) - \nu_l \zeta $$
     $$ \partial_t \delta = k \cdot \nabla \times \big((\zeta + f)\, u\big)
        - \nabla^2 \left(\tfrac12 |u|^2 + g (h + b)\right) - \nu_l \delta $$
-    $$ \partial_t h = -\nabla \cdot (h u) - \nu_l h, \qquad f = 2 \Omega \sin\varphi $$
+    $$ \partial_t h = -\nabla \cdot (h u) - \nu_l (h + b), \qquad f = 2 \Omega \sin\varphi $$
 
     with the depth `h` of the fluid over the ground `b`. The hyperdiffusion acts on the harmonics of
-    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / T (T+1))^p$ and leaves the mean alone. It
-    belongs to the truncation `T` of the solver, not to the fluid: another grid damps other scales.
+    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / L (L+1))^p$ and leaves the mean alone. With
+    a degree `L` of its own it is a property of the fluid, the same on every grid: the term
+    $(-1)^{p+1} \kappa \nabla^{2p}$ with $\kappa = \tau^{-1} (a^2 / L (L+1))^p$, and solutions on
+    ever finer grids converge. Without one, `L` is the truncation of the solver's grid: then another
+    grid damps other scales, and is another fluid.
 
     The default is the Earth's size, rotation and gravity.
 
     Args:
         gravity: `g`, in metres per second squared.
         mean_depth: `H`, in metres, the depth for which gravity waves are integrated exactly. It
-            changes no solution, but it must be near the mean of `height`: where it is a fifth
-            off, long steps are unstable.
+            changes no solution, but long steps are unstable where it is far from the mean of
+            `height`; a solver refuses to start there.
         rotation_rate: $\Omega$, in radians per second.
         radius: `a` of the sphere, in metres.
         hyperdiffusion_order: `p`, a power of the Laplacian, at least 1.
-        hyperdiffusion_time: $\tau$, in seconds, in which the smallest scale decays by a factor of
-            `e`; infinite for none.
+        hyperdiffusion_time: $\tau$, in seconds, in which harmonics of degree `L` decay by a factor
+            of `e`; infinite for none.
+        hyperdiffusion_degree: `L`; None for the highest that the solver's grid holds.
         orography: The ground `b`; None where it is flat.
+        diffuses_height: Whether the height of the surface is damped as the wind is. Where it is
+            not, it still is beyond the degree `L`.
 
     Raises:
         ValueError: If a parameter is out of its range.
@@ -66,6 +72,7 @@ class SphericalShallowWater(Equation):
             "radius": "m",
             "hyperdiffusion_order": "1",
             "hyperdiffusion_time": "s",
+            "hyperdiffusion_degree": "1",
         }
     )
 
@@ -75,7 +82,9 @@ class SphericalShallowWater(Equation):
     radius: float = 6.37122e6
     hyperdiffusion_order: int = 4
     hyperdiffusion_time: float = 8640.0
+    hyperdiffusion_degree: int | None = None
     orography: Orography | None = None
+    diffuses_height: bool = True
 
     def __post_init__(self) -> None:
         for name in ("gravity", "mean_depth", "radius"):
@@ -91,6 +100,11 @@ class SphericalShallowWater(Equation):
         if not self.hyperdiffusion_time > 0:
             raise ValueError(
                 f"hyperdiffusion_time must be positive, got {self.hyperdiffusion_time}"
+            )
+        if self.hyperdiffusion_degree is not None and self.hyperdiffusion_degree < 1:
+            raise ValueError(
+                "hyperdiffusion_degree must be at least 1, or None for the truncation, got "
+                f"{self.hyperdiffusion_degree}"
             )
 
     @property
@@ -140,25 +154,12 @@ class SphericalShallowWater(Equation):
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        r"""Mass, energy and potential enstrophy per area and density, as Williamson et al. (1992).
-
-        $$ \overline{h}, \qquad
-           \overline{\tfrac12 h |u|^2 + \tfrac12 g \big((h + b)^2 - b^2\big)}, \qquad
-           \overline{(\zeta + f)^2 / 2h} $$
-        """
+        """Means over the sphere; formulas at `SphericalShallowWaterSolver.diagnose`."""
         return (
-            Diagnostic("mass", "m", "global mean depth, the mass per area and density"),
-            Diagnostic(
-                "energy",
-                "m3 s-2",
-                "global mean kinetic and potential energy per area and density, of the height zero",
-            ),
-            Diagnostic(
-                "potential_enstrophy",
-                "m-1 s-2",
-                "global mean potential enstrophy, the absolute vorticity squared over twice the "
-                "depth",
-            ),
+            Diagnostic("mass", "m", "mean depth of the fluid"),
+            Diagnostic("energy", "m3 s-2", "mean kinetic and potential energy, over density"),
+            Diagnostic("potential_enstrophy", "m-1 s-2", "mean potential enstrophy"),
+            Diagnostic("angular_momentum", "m3 s-1", "mean angular momentum, over density"),
         )
 
     def check_stable(self, grid: Grid, dt: float) -> None:

@@ -50,7 +50,11 @@ def test_numbers_are_replaced_along_their_path() -> None:
 @pytest.mark.parametrize(
     ("recipe", "parameters", "message"),
     [
-        ("kolmogorov", {"forcing.wavenumber": Choice([4.0, 200.0])}, "wavenumber.*200"),
+        (
+            "kolmogorov",
+            {"forcing.wavenumber": Choice([4.0, 200.0])},
+            r"with parameters\.forcing\.wavenumber = 200: .*wavenumber 200",
+        ),
         ("cylinder_wake", {"obstacle.diameter": Uniform(0.1, 1.0)}, "2.1 cells wide"),
         ("cylinder_wake", {"obstacle.x": Uniform(3.0, 13.0)}, "obstacle"),
         ("buoyant_smoke_pdearena", {"viscosity": Uniform(0.005, 0.02)}, "take at least 2 times"),
