@@ -20,7 +20,9 @@ from pdesurrogate.models.regression_losses import losses_along_levels, optimal_l
 from pdesurrogate.models.residual_unet import ResidualUNet
 from pdesurrogate.models.spaces import Haar, MaxPooling, Space, Strided
 from pdesurrogate.models.spec import ModelSpec
+from pdesurrogate.models.spectral_spaces import Spectral
 from pdesurrogate.models.unet import Level, UNet
+from pdesurrogate.models.wavelets import Wavelet
 
 __all__ = [
     "FNO",
@@ -34,9 +36,11 @@ __all__ = [
     "MultiResNet",
     "ResidualUNet",
     "Space",
+    "Spectral",
     "Strided",
     "Summands",
     "UNet",
+    "Wavelet",
     "count",
     "count_activation_bytes",
     "count_flops",
