@@ -111,6 +111,6 @@ def _low_waves(
         waves = torch.cat([phase.cos(), phase.sin()])
     else:  # half a wave fits between walls
         k = torch.arange(1, min(2 * highest, num_points - 1) + 1, device=like.device)
-        waves = (math.pi / num_points * k[:, None] * (points + 0.5)).cos()
+        waves = (math.pi / num_points * (k[:, None] * (points + 0.5))).cos()
     constant = torch.ones_like(points)[None]
     return torch.cat([constant, math.sqrt(2) * waves]) / num_points

@@ -163,7 +163,7 @@ def test_commutes_with_translations_by_whole_cells(model: type[ModelSpec]) -> No
     shifts = list(itertools.product(range(0, 32, 8), range(0, 48, 8)))
     with torch.no_grad():
         shifted = network(torch.cat([v.roll(shift, (-2, -1)) for shift in shifts]))
-        expected = torch.cat([network(v).roll(shift, (-2, -1)) for shift in shifts])
+        expected = torch.cat([shifted[:1].roll(shift, (-2, -1)) for shift in shifts])
     torch.testing.assert_close(shifted, expected, atol=1e-5, rtol=1e-5)
 
 
