@@ -65,6 +65,11 @@ class FNO(ModelSpec):
         require_choice(self, norm=get_args(OperatorNorm))
 
     @property
+    def _name(self) -> str:
+        """What messages call it."""
+        return "an FNO"
+
+    @property
     def learning_rate(self) -> float:
         """Five times that of the U-Nets; at theirs it learns too slowly to be compared."""
         return 1e-2
@@ -76,7 +81,7 @@ class FNO(ModelSpec):
             ValueError: If the grid is too coarse for the modes, or cannot be transformed.
         """
         network = FourierNeuralOperator(
-            self.operator(in_channels, out_channels), self.modes, grid.padding, "an FNO"
+            self.operator(in_channels, out_channels), self.modes, grid.padding, self._name
         )
         network.check_grid_size(grid.num_points)
         return network

@@ -103,14 +103,19 @@ def band_strength(
 def _low_waves(
     num_points: int, edge: Padding, highest: int, like: Tensor
 ) -> Float[Tensor, "wave point"]:
-    r"""Orthonormal waves on the points, divided by their number: `waves @ v` are coefficients."""
+    r"""Orthonormal waves on the points, divided by their number: `waves @ v` are coefficients.
+
+    Those that the points cannot tell from others are zero: the number of waves knows no grid.
+    """
     points = torch.arange(num_points, device=like.device, dtype=like.dtype)
     if edge == "circular":
-        k = torch.arange(1, min(highest, (num_points - 1) // 2) + 1, device=like.device)
-        phase = 2 * math.pi / num_points * ((k[:, None] * points) % num_points)
+        k = torch.arange(1, highest + 1, device=like.device)[:, None]
+        phase = (2 * math.pi / num_points) * ((k * points) % num_points)
         waves = torch.cat([phase.cos(), phase.sin()])
+        is_resolved = torch.cat([2 * k, 2 * k]) < num_points
     else:  # half a wave fits between walls
-        k = torch.arange(1, min(2 * highest, num_points - 1) + 1, device=like.device)
-        waves = (math.pi / num_points * (k[:, None] * (points + 0.5))).cos()
+        k = torch.arange(1, 2 * highest + 1, device=like.device)[:, None]
+        waves = ((math.pi / num_points) * (k * (points + 0.5))).cos()
+        is_resolved = k < num_points
     constant = torch.ones_like(points)[None]
-    return torch.cat([constant, math.sqrt(2) * waves]) / num_points
+    return torch.cat([constant, math.sqrt(2) * (waves * is_resolved)]) / num_points

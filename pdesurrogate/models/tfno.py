@@ -45,6 +45,10 @@ class TFNO(FNO):
         if not 0 < self.rank <= 1:
             raise ValueError(f"TFNO.rank must be above 0 and at most 1, got {self.rank:g}")
 
+    @property
+    def _name(self) -> str:
+        return "a TFNO"
+
     def operator(self, in_channels: int, out_channels: int) -> Any:
         """The library's network."""
         return neural_operator_library().TFNO(
