@@ -22,13 +22,14 @@ class Peer:
         name: What it is called.
         python: A Python that has it.
         worker: The script, beside this file, that answers.
+        *arguments: For the script.
     """
 
-    def __init__(self, name: str, python: Path, worker: str) -> None:
+    def __init__(self, name: str, python: Path, worker: str, *arguments: str | Path) -> None:
         self.name = name
         script = Path(__file__).with_name(worker)
         self._process = subprocess.Popen(
-            [python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python, script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.versions = self._read()
 

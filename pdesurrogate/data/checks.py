@@ -24,12 +24,18 @@ def check_limits(recipe: Recipe) -> None:
     reference = recipe.grid(recipe.reference_resolution)
     for n in recipe.resolutions:
         restrict(torch.empty(reference.num_points), reference, recipe.grid(n))
-    for equation in extreme_equations(recipe.equation, recipe.parameters):
-        equation.check_resolved(reference)
-        equation.check_stable(reference, recipe.solver_time_step)
-        if recipe.accuracy_trajectories:
-            twice = reference.at_resolution(2 * reference.resolution)
-            equation.check_stable(twice, recipe.solver_time_step / 2)
+    for drawn, equation in extreme_equations(recipe.equation, recipe.parameters):
+        try:
+            equation.check_resolved(reference)
+            equation.check_stable(reference, recipe.solver_time_step)
+            if recipe.accuracy_trajectories:
+                twice = reference.at_resolution(2 * reference.resolution)
+                equation.check_stable(twice, recipe.solver_time_step / 2)
+        except ValueError as error:
+            if not drawn:
+                raise
+            values = ", ".join(f"parameters.{path} = {value:g}" for path, value in drawn.items())
+            raise ValueError(f"with {values}: {error}") from None
 
 
 def check_start(recipe: Recipe, device: str = "cpu") -> None:

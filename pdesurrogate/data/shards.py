@@ -61,9 +61,16 @@ class ShardReader:
 
     def read_parameter(self, name: str) -> np.ndarray:
         """What was drawn for every trajectory that was computed, by row."""
+        return np.concatenate([np.zeros(0), *self._of_trajectories(name)])
+
+    def read_diagnostic(self, name: str, num_frames: int) -> np.ndarray:
+        """A diagnostic of every trajectory that was computed, `(row, time)`."""
+        return np.concatenate([np.zeros((0, num_frames)), *self._of_trajectories(name)])
+
+    def _of_trajectories(self, name: str) -> list[np.ndarray]:
+        """A variable of the root group, shard by shard, without the trajectories that failed."""
         pairs = zip(self._shards, self._rows, strict=True)
-        drawn = [np.asarray(self._open(shard.file)[name])[rows] for shard, rows in pairs]
-        return np.concatenate([np.zeros(0), *drawn])
+        return [np.asarray(self._open(shard.file)[name])[rows] for shard, rows in pairs]
 
     def close(self) -> None:
         """Close all files; reading opens them again."""

@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from pdesurrogate.data.parameters import with_parameters
+from pdesurrogate.data.parameters import fixed_parameters, parameter_attributes, with_parameters
 from pdesurrogate.data.recipe import Recipe, parse_recipe
-from pdesurrogate.data.schema import SPLITS, Manifest, file_sha256
+from pdesurrogate.data.schema import SPLITS, Manifest, file_sha256, time_attributes
 from pdesurrogate.data.shards import LazyField, ShardReader
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
@@ -100,6 +100,12 @@ class Ladder:
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters that differ from trajectory to trajectory."""
         return tuple(self.manifest.parameters)
+
+    @property
+    def fixed_parameters(self) -> dict[str, float]:
+        """Numbers of the equation that are the same in every trajectory, by name."""
+        fixed = fixed_parameters(self.equation, self.recipe.parameters)
+        return {name: value for name, value in fixed.items() if name not in self.fields}
 
     def parameter_values(self, split: str) -> dict[str, np.ndarray]:
         """Each parameter's value in every trajectory of a split that was computed."""
@@ -249,33 +255,68 @@ class Split(Mapping[int, xr.Dataset]):
     def __getitem__(self, resolution: int) -> xr.Dataset:
         """All trajectories on one rung, dimensions `(trajectory, time, y, x)`.
 
-        Static fields have no `time`; parameters are coordinates along `trajectory`.
+        On a sphere the last two are `(latitude, longitude)`. Static fields have no `time`;
+        parameters are coordinates along `trajectory`.
         """
         ladder, reader = self._ladder, self._reader
         grid = ladder.grid(resolution)
         dimensions = {
             "trajectory": len(reader),
             "time": ladder.num_frames,
-            **dict(zip(("y", "x"), grid.num_points, strict=True)),
+            **dict(zip(grid.dimensions, grid.num_points, strict=True)),
         }
         variables = {}
         for name, field in ladder.fields.items():
             kept = {d: n for d, n in dimensions.items() if not (field.is_static and d == "time")}
             lazy = LazyField(reader, resolution, name, tuple(kept.values()))
             attributes = {"units": field.units, "long_name": field.long_name}
+            if field.standard_name:
+                attributes["standard_name"] = field.standard_name
             variables[name] = (tuple(kept), indexing.LazilyIndexedArray(lazy), attributes)
+        points = grid.coordinates(ladder.equation.length_units)
+        return xr.Dataset(variables, coords={**self._labels, **points}, attrs=self._attributes)
+
+    @property
+    def diagnostics(self) -> xr.Dataset:
+        """Conserved and other integral quantities over `(trajectory, time)`, float64, in memory.
+
+        They are those of the reference simulation, on its own grid, and so belong to no rung.
+        Empty of variables where the equation has none.
+        """
+        ladder = self._ladder
+        variables = {
+            known.name: (
+                ("trajectory", "time"),
+                self._reader.read_diagnostic(known.name, ladder.num_frames),
+                {"units": known.units, "long_name": known.long_name},
+            )
+            for known in ladder.manifest.diagnostics
+        }
+        return xr.Dataset(variables, coords=self._labels, attrs=self._attributes)
+
+    @property
+    def _labels(self) -> dict[str, Any]:
+        """What all rungs share: which trajectories, their parameters, and the times."""
+        ladder, reader = self._ladder, self._reader
         times = ladder.time_step * np.arange(ladder.num_frames)
-        return xr.Dataset(
-            variables,
-            coords={
-                "trajectory": ("trajectory", reader.indices),
-                **{name: ("trajectory", reader.read_parameter(name)) for name in ladder.parameters},
-                "time": ("time", times, {"units": "1", "long_name": "time"}),
-                "y": ("y", grid.y, {"units": "1", "long_name": "distance along y"}),
-                "x": ("x", grid.x, {"units": "1", "long_name": "distance along x"}),
-            },
-            attrs={"title": ladder.recipe.title, "dataset": ladder.name, "split": self.name},
-        )
+        drawn = {
+            name: (
+                "trajectory",
+                reader.read_parameter(name),
+                parameter_attributes(ladder.equation, path),
+            )
+            for name, path in ladder.manifest.parameters.items()
+        }
+        return {
+            "trajectory": ("trajectory", reader.indices),
+            **drawn,
+            "time": ("time", times, time_attributes(ladder.equation)),
+        }
+
+    @property
+    def _attributes(self) -> dict[str, str]:
+        ladder = self._ladder
+        return {"title": ladder.recipe.title, "dataset": ladder.name, "split": self.name}
 
     def close(self) -> None:
         """Close the files that were opened for reading."""

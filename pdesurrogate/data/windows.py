@@ -29,17 +29,19 @@ def load_frames(
         data: An opened dataset.
         split: `train`, `valid` or `test`.
         resolution: A rung.
-        fields: Names of fields, or of parameters that differ from trajectory to trajectory. A
-            static field is the same in every frame, a parameter at every point as well.
+        fields: Names of fields, or of parameters, whether they differ from trajectory to trajectory
+            or not. A static field is the same in every frame, a parameter at every point as well.
         trajectories: Which trajectories; None for all.
         time: Which frames; None for all.
 
     Raises:
         ValueError: If the split, rung or a field does not exist.
     """
-    data.check_channels(tuple(fields))
+    fixed = data.fixed_parameters
+    data.check_channels(tuple(name for name in fields if name not in fixed))
     grid, reader = data.grid(resolution), data.reader(split)
-    parameters = data.parameter_values(split)
+    parameters = {name: np.full(len(reader), value) for name, value in fixed.items()}
+    parameters |= data.parameter_values(split)
     rows = range(len(reader))[trajectories or slice(None)]
     frames = range(data.num_frames)[time or slice(None)]
     out = np.empty((len(rows), len(frames), len(fields), *grid.num_points), np.float32)

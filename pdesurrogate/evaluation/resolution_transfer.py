@@ -17,6 +17,7 @@ from pdesurrogate.evaluation.protocols import TransferProtocol
 from pdesurrogate.evaluation.provenance import library_versions, machine
 from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, empty_evaluation
 from pdesurrogate.evaluation.walk import Walk, complete_shells, spectrum_steps
+from pdesurrogate.metrics.spectrum import wavenumber_attributes
 from pdesurrogate.surrogate import Surrogate
 
 __all__ = ["evaluate"]
@@ -96,6 +97,7 @@ def evaluate(
 
 
 def _empty_root(plan: Plan, data: Ladder) -> xr.Dataset:
+    finest = data.grid(plan.resolutions[-1])
     lead_times = [data.time_step * (k + 1) for k in range(plan.num_steps)]
     return empty_evaluation(
         runs=[entry.label for entry in plan.entries],
@@ -104,8 +106,10 @@ def _empty_root(plan: Plan, data: Ladder) -> xr.Dataset:
         trajectories=plan.trajectories,
         lead_times=lead_times,
         fields=plan.fields,
-        wavenumbers=complete_shells(data.grid(plan.resolutions[-1])),
+        wavenumbers=complete_shells(finest),
         spectrum_lead_times=[lead_times[k] for k in spectrum_steps(plan.num_steps)],
+        time_units=data.equation.time_units,
+        wavenumber_attributes=wavenumber_attributes(finest, data.equation.length_units),
     )
 
 
@@ -123,7 +127,7 @@ def _attributes(plan: Plan, data: Ladder, device: str, commands: Sequence[str]) 
         "columns_per_row": finest.num_points[1] / finest.num_points[0],
         "history": plan.history,
         "num_steps": plan.num_steps,
-        "time_units": "1",
+        "time_units": data.equation.time_units,
         "versions": json.dumps(library_versions()),
         "machine": machine(device),
         "commands": json.dumps(list(commands)),

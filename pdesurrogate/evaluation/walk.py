@@ -70,7 +70,8 @@ class Walk:
     def visit(self, resolution: int, advance: Callable[[str], None]) -> xr.Dataset:
         """Evaluate everybody on one rung and return its example fields."""
         grid = self.data.grid(resolution)
-        example = empty_example(self.root, grid, self.example_trajectory)
+        units = self.data.equation.length_units
+        example = empty_example(self.root, grid, self.example_trajectory, units)
         for positions in self._batches(resolution):
             frames = self._frames(resolution, positions)
             place = {"resolution": self.plan.resolutions.index(resolution), "trajectory": positions}

@@ -114,6 +114,7 @@ def test_info_describes_everything(journey, what, capsys):
     assert run("info", journey / what) == 0
     text = capsys.readouterr().out
     assert "kind" in text
+    assert max(map(len, text.splitlines())) < 300
     assert run("info", journey / what, "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["kind"] == {"data": "dataset", "run": "run", "eval.nc": "evaluation"}[what]
@@ -304,6 +305,27 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
     manifest = json.loads((out / "manifest.json").read_text())
     assert len(manifest["shards"]) >= 1
     assert not list(out.glob("**/*.partial"))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_ctrl_c_while_workers_start_leaves_no_tracebacks(tmp_path):
+    """A terminal interrupts all processes, and these are in the middle of their imports."""
+    out = tmp_path / "data"
+    words = ["generate", "kolmogorov", "--out", str(out), *map(str, TINY), "--workers", "2"]
+    code = f"from pdesurrogate.cli import main; raise SystemExit(main({words!r}))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while len(children.read_text().split()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "interrupted; what was finished is kept" in errors
 
 
 def test_what_a_network_is_told_is_chosen_and_shown(tmp_path, capsys):

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pdesurrogate.data import Splits, list_recipes, load_recipe
 from pdesurrogate.data.recipe import parse_recipe, recipes_folder
 from pdesurrogate.initial_conditions import GaussianRandomField
-from pdesurrogate.solvers import DiagonalForcing, KolmogorovForcing
+from pdesurrogate.solvers import DiagonalForcing, KolmogorovForcing, SphericalShallowWater
 
 RECIPES = sorted(path.parent.name for path in recipes_folder().glob("*/recipe.yaml"))
 
@@ -58,6 +59,14 @@ def test_rungs_keep_square_cells(tiny):
     assert wide.grid(8).num_points == (8, 20)
     with pytest.raises(ValueError, match=r"resolution 9 gives 22.500 points along x"):
         wide.grid(9)
+
+
+def test_the_extent_is_by_default_that_of_the_grid(tiny):
+    assert replace(tiny, domain_extent=None).domain_extent == (2 * np.pi, 2 * np.pi)
+    globe = replace(tiny, equation=SphericalShallowWater(), domain_extent=None)
+    assert globe.domain_extent == (180.0, 360.0)
+    assert globe.grid(8).num_points == (8, 16)
+    assert replace(globe, domain_extent=(180.0, 360.0)).sha256 == globe.sha256
 
 
 def test_unknown_names_are_refused_with_the_nearest_one():

@@ -117,6 +117,11 @@ def test_the_trained_grid_is_a_row_even_if_it_was_not_asked_for(ladder: Ladder) 
     assert (errors > 0).all()
 
 
+def test_an_evaluation_under_no_protocol_is_refused(ladder: Ladder) -> None:
+    with pytest.raises(ValueError, match="needs at least one protocol"):
+        evaluate([], ladder, [16], [])
+
+
 def test_a_protocol_named_twice_is_refused(ladder: Ladder) -> None:
     with pytest.raises(ValueError, match="the protocol 'native' is named twice"):
         evaluate([], ladder, [16], ["native", "native"])

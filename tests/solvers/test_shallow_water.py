@@ -280,7 +280,7 @@ def test_energy_does_not_grow():
     )
     # Where water runs onto dry land too much is lost at first, and a little of it comes back.
     over_land = energies(fields, ISLANDS)
-    assert over_land.diff(dim=0).max() < 5e-3
+    assert over_land.diff(dim=0).max() < 6e-3
     assert (over_land[1:] < 1).all()
     assert (over_land[-1] < 0.9).all()
 
