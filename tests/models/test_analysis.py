@@ -5,15 +5,20 @@ from torch import Tensor, nn
 from pdesurrogate.grids import ClosedBox, PeriodicBox
 from pdesurrogate.models import (
     FNO,
+    BottleneckAttention,
     ClassicalUNet,
+    ConvNeXtUNet,
+    FiLM,
     Haar,
     Level,
     MaxPooling,
     ModelSpec,
     MultiResNet,
     ResidualUNet,
+    Spectral,
     Strided,
     UNet,
+    Wavelet,
     fine_level,
     preconditioned_residual,
     residual_energy,
@@ -30,6 +35,9 @@ RESIDUAL = [
     ResidualUNet(4, 2, space=MaxPooling()),
     MultiResNet(4, 3),
     MultiResNet(4, 2, norm="group", extra_decoder_blocks=3),
+    MultiResNet(4, 2, space=Wavelet("db2"), details=True),
+    ResidualUNet(4, 2, space=Spectral(), norm="layer", attention=BottleneckAttention(heads=2)),
+    ConvNeXtUNet(4, 2),
 ]
 every_network = pytest.mark.parametrize("spec", RESIDUAL, ids=str)
 
@@ -117,39 +125,18 @@ def test_a_network_around_a_unet_is_looked_into() -> None:
     torch.testing.assert_close(preconditioned_residual(wrapped, v), inside)
 
 
-def test_what_blocks_know_only_while_the_network_computes_is_known() -> None:
-    class Telling(nn.Module):
-        """Tells the decoder a factor for as long as the network computes."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.decoder = Told()
-            self.unet = UNet(
-                levels=[Level(nn.Identity(), HaarProjection(), self.decoder)],
-                bottleneck=nn.Identity(),
-            )
-
-        def forward(self, v: Tensor) -> Tensor:
-            self.decoder.factor.append(3.0)
-            out = self.unet(v)
-            self.decoder.factor.clear()
-            return out
-
-    class Told(Added):
-        def __init__(self) -> None:
-            super().__init__(1.0, 1.0)
-            self.factor: list[float] = []
-
-        def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
-            return self.factor[-1] * super().forward(coarse, skip)
-
-        def precondition(self, coarse: Tensor, skip: Tensor) -> Tensor:
-            return self.factor[-1] * HaarEmbedding()(coarse, skip)
-
-    v = torch.ones(1, 1, 2, 2)
-    ((pre, _res),) = preconditioned_residual(Telling(), v)
-    torch.testing.assert_close(pre, 3 * v)
-    assert residual_energy(Telling(), v)["output_change"].item() > 0
+def test_modulated_network_is_split_with_its_parameters() -> None:
+    torch.manual_seed(0)
+    spec = MultiResNet(4, 2, film=FiLM(hidden=4))
+    network = spec.build_conditioned(3, 1, PeriodicBox((16, 16)), (2,)).double()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    v = torch.randn(2, 3, 16, 16).double()
+    v[:, 2] = torch.tensor([1.0, -1.0]).double()[:, None, None]
+    found = preconditioned_residual(network, v)
+    answer = network.network.head(sum(found[-1]))
+    torch.testing.assert_close(answer, network(v), atol=1e-13, rtol=1e-13)
+    assert (residual_energy(network, v)["output_change"] > 0).all()
 
 
 def test_linear_network_by_hand() -> None:
