@@ -29,11 +29,24 @@ def average(v: Tensor) -> Tensor:
     return 0.25 * (v[..., ::2, ::2] + v[..., 1::2, ::2] + v[..., ::2, 1::2] + v[..., 1::2, 1::2])
 
 
+def mapped_details(matrix: Tensor, v: Tensor) -> Tensor:
+    """What the Haar projection drops, mapped between its three patterns, put back on the points."""
+    across, along = torch.ones(2, v.shape[-2], v.shape[-1], dtype=v.dtype)
+    across[:, 1::2], along[1::2] = -1, -1
+    patterns = (across, along, across * along)
+    details = torch.stack([average(pattern * v) for pattern in patterns], 2)
+    mapped = torch.einsum("op,npyx->noyx", matrix[:, :, 0, 0], details.flatten(1, 2))
+    mapped = mapped.repeat_interleave(2, -2).repeat_interleave(2, -1).unflatten(1, (-1, 3))
+    return sum(mapped[:, :, k] * pattern for k, pattern in enumerate(patterns))
+
+
 def decode(
     weights: dict[str, Tensor], name: str, coarse: Tensor, skip: Tensor, extra_blocks: int
 ) -> Tensor:
     up = convolve(weights, f"{name}.reduction", coarse)
     up = up.repeat_interleave(2, -2).repeat_interleave(2, -1)
+    if f"{name}.embedding.weight" in weights:
+        up = up + mapped_details(weights[f"{name}.embedding.weight"], skip)
     v = residual_block(weights, f"{name}.block", torch.cat([skip, up], 1))
     for i in range(extra_blocks):
         residual = f"{name}.extra_blocks.{i}.residual"
