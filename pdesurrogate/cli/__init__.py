@@ -77,7 +77,7 @@ def _run(arguments: list[str]) -> None:
         if recipe is not None:
             # The recipe is a configuration whose fields the options override.
             arguments[1:1] = ["--config", str(find_recipe(recipe))]
-    if arguments[:1] == ["train"]:
+    if arguments[:1] in (["train"], ["count"]):
         for option, value in itertools.pairwise(arguments):
             if option == "--model":
                 check_class("model", value, model_names())

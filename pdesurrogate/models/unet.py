@@ -23,7 +23,8 @@ class Decoder(nn.Module, ABC):
     $$ D(w \mid v) = D_\mathrm{pre}(w \mid v) + D_\mathrm{res}(w \mid v) $$
 
     The preconditioner carries the coarser level's answer to the finer grid, the residual adds what
-    only the finer level knows. A decoder without such a form has the preconditioner zero.
+    only the finer level knows. A decoder without such a form has the preconditioner zero; one that
+    has it overrides `precondition` and, with a path of its own, `residual`.
     """
 
     @abstractmethod
@@ -41,6 +42,20 @@ class Decoder(nn.Module, ABC):
     ) -> Float[Tensor, "batch c_out y x"]:
         """The first summand; zero unless a subclass says otherwise."""
         return 0 * self(coarse, skip)
+
+    def residual(
+        self,
+        coarse: Float[Tensor, "batch c_coarse y_coarse x_coarse"],
+        skip: Float[Tensor, "batch c_skip y x"],
+    ) -> Float[Tensor, "batch c_out y x"]:
+        """The second summand; the difference unless a subclass knows how to compute it itself."""
+        # Not `self(...)`: whoever looks on by a hook may ask for the residual.
+        return self.forward(coarse, skip) - self.precondition(coarse, skip)
+
+    @property
+    def has_preconditioner(self) -> bool:
+        """Whether it has the form of two summands, the first of them not simply zero."""
+        return type(self).precondition is not Decoder.precondition
 
 
 class Level(NamedTuple):

@@ -93,8 +93,7 @@ class Surrogate:
         """
         fields, conditions = window.tensor_split([len(self.info.fields)], dim=2)
         told = conditions[:, -1]
-        normalised = ((fields - self._mean) / self._std).flatten(1, 2)
-        output = self.module(torch.cat([normalised, self._normalised_conditions(told)], dim=1))
+        output = self.module(self._network_inputs(fields, told))
         if self.info.predicts_change:
             predicted = fields[:, -1] + self._change_std * output
         else:
@@ -144,6 +143,21 @@ class Surrogate:
             )
         self.module.train(was_training)
         return self._labelled(predicted.numpy(), given)
+
+    def network_inputs(self, given: xr.Dataset) -> Float[Tensor, "trajectory c_in y x"]:
+        """What the module is applied to when it steps from the last frames of a dataset.
+
+        For looking inside: `residual_energy(surrogate.module, surrogate.network_inputs(given))`.
+
+        Args:
+            given: As for `rollout`.
+
+        Raises:
+            ValueError: As `rollout` does.
+        """
+        window = self._windows(self._checked(given)).to(self.device)
+        fields, conditions = window.tensor_split([len(self.info.fields)], dim=2)
+        return self._network_inputs(fields, conditions[:, -1])
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write `model.safetensors` and `surrogate.json`.
@@ -200,6 +214,11 @@ class Surrogate:
             )
         _fill(module, load_tensors(weights), directory / WEIGHTS)
         return cls(module.eval().requires_grad_(False), info)
+
+    def _network_inputs(self, fields: Tensor, told: Tensor) -> Tensor:
+        """The frames of a window, normalised, as channels, and what the network is told."""
+        normalised = ((fields - self._mean) / self._std).flatten(1, 2)
+        return torch.cat([normalised, self._normalised_conditions(told)], dim=1)
 
     @property
     def _dimensions(self) -> tuple[str, ...]:
@@ -287,7 +306,9 @@ def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part]], path: P
     parts = [kind for kind in known if issubclass(kind, Part)]
     try:
         spec = allowed[info.model](**parts_from_plain(info.options, parts))
-        return spec.build(info.in_channels, len(info.fields), info.training_grid)
+        return spec.build_conditioned(
+            info.in_channels, len(info.fields), info.training_grid, info.parameter_channels
+        )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
 

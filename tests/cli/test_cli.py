@@ -17,6 +17,9 @@ import yaml
 
 from pdesurrogate.cli import main
 from pdesurrogate.data import Ladder, open_dataset
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.models import MultiResNet, count_flops, count_parameters
+from pdesurrogate.models.part import parts_to_plain
 
 SCRIPT = Path(sys.executable).with_name("pdesurrogate")
 TINY = [
@@ -156,6 +159,33 @@ def test_list_names_what_can_be_named(what, name, capsys):
     assert len(rows[name]) > 10
 
 
+COUNT = (
+    *("count", "--model", "MultiResNet", "--model.levels", 2, "--model.width", 6),
+    *("--resolution", 16, "--in_channels", 2, "--out_channels", 1),
+)
+
+
+def test_count_says_what_a_model_costs(capsys):
+    assert run(*COUNT, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    network = MultiResNet(width=6, levels=2).build(2, 1, PeriodicBox((16, 16)))
+    assert facts["parameters"] == count_parameters(network)
+    assert facts["flops"] == count_flops(network, 2, PeriodicBox((16, 16)))
+    assert facts["options"]["width"] == 6
+    assert run(*COUNT) == 0
+    assert f"parameters            {count_parameters(network):,}\n" in capsys.readouterr().out
+
+
+def test_count_finds_the_width(capsys):
+    assert run(*COUNT, "--target", "parameters", "--value", 30_000, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["options"] == {
+        **parts_to_plain(MultiResNet(levels=2)),
+        "width": facts["options"]["width"],
+    }
+    assert facts["parameters"] == pytest.approx(30_000, rel=0.1)
+
+
 def test_print_config_shows_the_whole_recipe(capsys):
     with pytest.raises(SystemExit) as stop:
         run(
@@ -263,7 +293,30 @@ MISTAKES = [
     ("info {run}/checkpoint", "is no dataset, finished run or evaluation"),
     ("list model", "WHAT must be one of 'datasets', 'models', 'metrics', 'protocols', got 'model'"),
     ("trian", "unknown command 'trian' (did you mean 'train'?)"),
-    ("", "give a command: demo, list, generate, train, evaluate, report, info"),
+    ("", "give a command: demo, list, generate, train, evaluate, report, info, count"),
+    (
+        "count --model MultiResnet --resolution 8 --in_channels 1 --out_channels 1",
+        "unknown model 'MultiResnet' (did you mean 'MultiResNet'?)",
+    ),
+    ("count --model MultiResNet --resolution 8 --in_channels 1", "missing: --out_channels"),
+    (
+        "count --model MultiResNet --resolution 8 --in_channels 0 --out_channels 1",
+        "--in_channels and --out_channels must be at least 1, got 0 and 1",
+    ),
+    (
+        "count --model MultiResNet --resolution 8 --in_channels 1 --out_channels 1 --value 1000",
+        "--target and --value go together",
+    ),
+    (
+        "count --model MultiResNet --resolution 8 --in_channels 1 --out_channels 1 --value 100 "
+        "--target parameters",
+        "MultiResNet has at least 996 parameters with these options, at width 1",
+    ),
+    (
+        "count --model MultiResNet --resolution 8 --in_channels 1 --out_channels 1 --value 100 "
+        "--target layers",
+        "--target must be",
+    ),
 ]
 
 
