@@ -298,6 +298,25 @@ def refusal_of_a_part(error: Exception) -> str | None:
     return own[0] if own else None
 
 
+def check_distributions(parameters: Mapping[str, Any] | None) -> None:
+    """Say of which parameter a distribution refuses its own values; it does not know its place.
+
+    Args:
+        parameters: Parsed but not yet instantiated: a class and its arguments by path.
+
+    Raises:
+        ValueError: Naming the parameter.
+    """
+    for path, part in (parameters or {}).items():
+        kind = getattr(distributions, str(part["class_path"]).rpartition(".")[2], None)
+        arguments = part.get("init_args")
+        try:
+            if kind is not None:
+                kind(**dict(arguments.items() if arguments else {}))
+        except ValueError as error:
+            raise ValueError(f"parameters.{path}: {error}") from None
+
+
 def recipe_parser(**options: Any) -> jsonargparse.ArgumentParser:
     """A parser with one option per recipe field; the command line adds its own to it."""
     parser = jsonargparse.ArgumentParser(**options)
@@ -339,6 +358,7 @@ def parse_recipe(source: Path | Mapping[str, Any]) -> Recipe:
             config = parser.parse_path(str(source))
         else:
             config = parser.parse_object(dict(source))
+        check_distributions(config.get("parameters"))
         initialised = parser.instantiate(config)
     except (jsonargparse.ArgumentError, TypeError, KeyError, ValueError) as error:
         where = source if isinstance(source, Path) else "recipe"
