@@ -11,7 +11,9 @@ from pdesurrogate.models.multi_resnet import MultiResNet
 from pdesurrogate.models.residual_unet import ResidualUNet
 from pdesurrogate.models.spaces import Haar, MaxPooling, Space, Strided
 from pdesurrogate.models.spec import ModelSpec
+from pdesurrogate.models.spectral_spaces import Spectral
 from pdesurrogate.models.unet import Level, UNet
+from pdesurrogate.models.wavelets import Wavelet
 
 __all__ = [
     "FNO",
@@ -23,8 +25,10 @@ __all__ = [
     "MultiResNet",
     "ResidualUNet",
     "Space",
+    "Spectral",
     "Strided",
     "UNet",
+    "Wavelet",
     "count_flops",
     "count_parameters",
     "fine_level",
