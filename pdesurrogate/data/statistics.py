@@ -22,9 +22,10 @@ def field_statistics(data: Ladder, resolution: int, fields: Sequence[str]) -> Fi
     """Mean, standard deviation and root mean square frame-to-frame change over the train split.
 
     Means over space carry quadrature weights, summed in float64, one trajectory in memory at a
-    time. The parts of a vector, such as
-    `velocity_x` and `velocity_y`, share their deviations, so that normalisation does not turn it;
-    each has its own mean subtracted.
+    time. In a view of every k-th frame they are over all stored frames, and the change is that from
+    each to the k-th after it, as training windows begin at any of them. The parts of a vector, such
+    as `velocity_x` and `velocity_y`, share their deviations, so that normalisation does not turn
+    it; each has its own mean subtracted.
 
     Args:
         data: An opened dataset.
@@ -105,7 +106,7 @@ def _moments(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each field's mean, variance and mean square change."""
     weights = data.grid(resolution).quadrature_weights
-    reader = data.reader("train")
+    reader, stride = data.stored.reader("train"), data.frame_stride
     if len(reader) == 0:
         raise ValueError(f"the split 'train' of {data.path} has no trajectories")
     sums = np.zeros((3, len(fields)))
@@ -114,7 +115,7 @@ def _moments(
             values = reader.read(row, resolution, name).astype(np.float64)
             if data.fields[name].is_static:
                 values = values[None]  # a single frame, which does not change
-            change = np.diff(values, axis=0)
+            change = values[stride:] - values[:-stride]
             sums[:, channel] += (
                 _mean(values, weights),
                 _mean(values**2, weights),

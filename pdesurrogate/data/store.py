@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -41,14 +42,43 @@ class Ladder:
 
     Trajectories that failed during generation are left out everywhere.
 
+    `data.strided(4)` is the same dataset in steps four times as long.
+
     Args:
         path: The dataset's folder.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.frame_stride = 1
         self.manifest = Manifest.read(path)
         _check_complete(path, self.manifest)
+
+    def strided(self, frame_stride: int) -> Ladder:
+        """A view of every `frame_stride`-th frame from the first one on: longer steps.
+
+        Frames, times and diagnostics are those that are seen. What learns may begin at any stored
+        frame all the same: see `Windows` and `field_statistics`. Views of views multiply.
+
+        Raises:
+            ValueError: If fewer than two frames would be seen.
+        """
+        last = max(1, self.num_frames - 1)
+        if not 1 <= frame_stride <= last:
+            raise ValueError(
+                f"frame_stride must lie between 1 and {last}, got {frame_stride}: the trajectories "
+                f"of {self.path} hold {self.num_frames} frames"
+            )
+        view = copy(self)
+        view.frame_stride = self.frame_stride * frame_stride
+        return view
+
+    @property
+    def stored(self) -> Ladder:
+        """The dataset with every stored frame."""
+        whole = copy(self)
+        whole.frame_stride = 1
+        return whole
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -134,26 +164,26 @@ class Ladder:
     @property
     def time_step(self) -> float:
         """Time between frames."""
-        return float(self.manifest.recipe["frame_interval"])
+        return self.frame_stride * float(self.manifest.recipe["frame_interval"])
 
     @property
     def solver_time_step(self) -> float:
         """Time step of the simulation."""
-        return self.time_step / int(self.manifest.recipe["steps_per_frame"])
+        return self.stored.time_step / int(self.manifest.recipe["steps_per_frame"])
 
     @property
     def start_time(self) -> float:
         """Time that had passed in the simulation before the first stored frame."""
-        return self.time_step * int(self.manifest.recipe["spin_up_frames"])
+        return self.stored.time_step * int(self.manifest.recipe["spin_up_frames"])
 
     @property
     def num_frames(self) -> int:
         """Frames of a trajectory."""
-        return int(self.manifest.recipe["num_frames"])
+        return len(range(0, int(self.manifest.recipe["num_frames"]), self.frame_stride))
 
     @property
     def accuracy(self) -> dict[str, Any]:
-        """Measured discretisation error; see `measure_accuracy`."""
+        """Measured discretisation error after stored frames; see `measure_accuracy`."""
         return self.manifest.accuracy
 
     @property
@@ -201,7 +231,8 @@ class Ladder:
         """
         if split not in SPLITS:
             raise ValueError(unknown_name("split", split, SPLITS))
-        return ShardReader(self.path, [s for s in self.manifest.shards if s.split == split])
+        shards = [s for s in self.manifest.shards if s.split == split]
+        return ShardReader(self.path, shards, self.frame_stride)
 
     def check_fields(self, names: tuple[str, ...]) -> None:
         """Raise `ValueError` for a name that is no field of the dataset."""

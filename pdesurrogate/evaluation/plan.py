@@ -31,6 +31,7 @@ class Plan:
     """Who is evaluated, where, and on what.
 
     Args:
+        data: The dataset in the surrogates' time steps.
         entries: Surrogates first, then baselines.
         protocols: `native` first: the trained grid is always a row.
         native_everywhere: Whether `native` was asked for on finer grids, too.
@@ -44,6 +45,7 @@ class Plan:
         num_steps: Frames predicted.
     """
 
+    data: Ladder
     entries: tuple[Entry, ...]
     protocols: tuple[TransferProtocol, ...]
     native_everywhere: bool
@@ -84,6 +86,7 @@ def plan_evaluation(
     infos = [surrogate.info for surrogate in loaded]
     for info in infos:
         _check_dataset(info, data, other_data)
+    data = _in_steps_of(infos, data)
     rungs = _checked_resolutions(resolutions, infos, data)
     trained = sorted({info.training_grid.resolution for info in infos}) or [rungs[0]]
     _check_transfer([data.grid(n) for n in trained], [data.grid(n) for n in rungs])
@@ -104,6 +107,7 @@ def plan_evaluation(
     told = {name for info in infos for name in info.condition_names}
     loaded_fields = {*fields, *data.prognostic_fields, *told}
     return Plan(
+        data=data,
         entries=(*entries, *_baselines(tuple(fields.values()), trained, data, device)),
         protocols=chosen if any(is_native) else (Native(), *chosen),
         native_everywhere=any(is_native),
@@ -121,7 +125,8 @@ def plan_evaluation(
             "num_steps",
             num_steps,
             data.num_frames - history,
-            f"{data.path} holds {data.num_frames} frames, the first {history} of them given",
+            f"{data.path} holds {data.num_frames} frames {data.time_step:g} apart, the first "
+            f"{history} of them given",
         ),
     )
 
@@ -158,14 +163,34 @@ def _check_dataset(info: SurrogateInfo, data: Ladder, other_data: bool) -> None:
                 f"{info.name} is told the logarithm of {condition.name!r}, which is {value:g} in "
                 f"{data.path}"
             )
-    if not math.isclose(info.time_step, data.time_step):
-        raise ValueError(
-            f"{info.name} steps by {info.time_step:g} in time, the frames of {data.path} are "
-            f"{data.time_step:g} apart"
-        )
     trained = info.training_grid
     if trained.resolution not in data.resolutions or data.grid(trained.resolution) != trained:
         raise ValueError(f"{info.name} was trained on {trained}, which is no rung of {data.path}")
+
+
+def _in_steps_of(infos: Sequence[SurrogateInfo], data: Ladder) -> Ladder:
+    """Every k-th frame of the dataset, as the surrogates step; refuse steps that do not agree."""
+    if not infos:
+        return data
+    for one, other in itertools.pairwise(infos):
+        if not math.isclose(one.time_step, other.time_step):
+            raise ValueError(
+                f"{one.name} steps by {one.time_step:g} in time, {other.name} by "
+                f"{other.time_step:g}: runs of different time steps are evaluated apart"
+            )
+    name, step = infos[0].name, infos[0].time_step
+    stride = round(step / data.time_step)
+    if not math.isclose(step, stride * data.time_step):
+        raise ValueError(
+            f"{name} steps by {step:g} in time, which is no multiple of {data.time_step:g}, the "
+            f"time between the frames of {data.path}"
+        )
+    if stride > 1 and stride >= data.num_frames:
+        raise ValueError(
+            f"{name} steps by {step:g} in time, the trajectories of {data.path} last "
+            f"{data.time_step * (data.num_frames - 1):g}"
+        )
+    return data.strided(stride)
 
 
 def _checked_resolutions(

@@ -47,9 +47,11 @@ def _task(study: Study) -> str:
     suffix = f" {study.time_unit}" if study.time_unit else ""
     history = int(study.table.attrs.get("history", 1))
     steps = len(study.lead_times)
+    stride = int(study.table.attrs.get("frame_stride", 1))
+    stored = f", {stride} stored frames a step" if stride > 1 else ""
     return (
         f"{history} frame{'s' if history > 1 else ''} given, {steps} predicted, lead times "
-        f"{significant(study.lead_times[0])} to {significant(study.lead_times[-1])}{suffix}"
+        f"{significant(study.lead_times[0])} to {significant(study.lead_times[-1])}{suffix}{stored}"
     )
 
 

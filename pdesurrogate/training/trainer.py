@@ -86,7 +86,9 @@ def train(
             hold finite weights.
         KeyboardInterrupt: On Ctrl-C, after the step under way and a checkpoint.
     """
-    config = completed(config or TrainingConfig(), spec, data)
+    config = config or TrainingConfig()
+    data = data.strided(config.frame_stride)
+    config = completed(config, spec, data)
     objective = OneStep() if config.unroll == 1 else Unrolled(config.unroll)
     check_fit(data, resolution, config, objective.horizon)
     run = RunDirectory(Path(out))

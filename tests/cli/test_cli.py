@@ -280,6 +280,18 @@ MISTAKES = [
         "train --data {data} --model MultiResNet --fields vortcity --resolution 8 --out {new}",
         "(did you mean 'vorticity'?)",
     ),
+    (
+        "train --data {data} --resolution 8 --out {new} --frame_stride 0 " + TRAIN,
+        "frame_stride must be at least 1, got 0",
+    ),
+    (
+        "train --data {data} --resolution 8 --out {new} --frame_stride 6 " + TRAIN,
+        "frame_stride must lie between 1 and 5, got 6: the trajectories of",
+    ),
+    (
+        "train --data {data} --resolution 8 --out {new} --frame_stride 4 " + TRAIN,
+        "validation_steps 2 need trajectories of 3 frames, those of",
+    ),
     ("train --data {new} --model FNO --resolution 8 --out {new}", "is no dataset"),
     ("train --data {data} --resolution 8 --out {run} " + TRAIN, "--resume or"),
     ("evaluate {run} --data {data} --resolutions 8,32 --out {new}", "resolution 32"),
@@ -401,6 +413,26 @@ def test_ctrl_c_while_workers_start_leaves_no_tracebacks(tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "interrupted; what was finished is kept" in errors
+
+
+def test_a_run_of_longer_steps_is_evaluated_in_them(journey, tmp_path, capsys):
+    train = ["train", "--data", journey / "data", "--resolution", 8, "--frame_stride", 2]
+    assert run(*train, "--out", tmp_path / "slow", *TRAIN.split()) == 0
+    capsys.readouterr()
+    steps = []
+    for path in (journey / "data", tmp_path / "slow"):
+        assert run("info", path, "--json") == 0
+        steps.append(json.loads(capsys.readouterr().out)["time_step"])
+    assert steps[1] == 2 * steps[0]
+    evaluate = ["evaluate", "--data", journey / "data", "--resolutions", "8,16"]
+    evaluate += ["--protocols", "native", "--out", tmp_path / "eval.nc"]
+    assert run(*evaluate, tmp_path / "slow") == 0
+    with xr.open_dataset(tmp_path / "eval.nc", decode_timedelta=False) as table:
+        assert table.lead_time.values.tolist() == [2 * steps[0], 4 * steps[0]]
+    assert run("report", tmp_path / "eval.nc", "--out", tmp_path / "report.html") == 0
+    assert ", 2 stored frames a step" in (tmp_path / "report.html").read_text()
+    assert run(*evaluate, "--overwrite", tmp_path / "slow", journey / "run") == 2
+    assert "runs of different time steps are evaluated apart" in capsys.readouterr().err
 
 
 def test_what_a_network_is_told_is_chosen_and_shown(tmp_path, capsys):
