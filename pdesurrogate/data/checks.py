@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import fields
-from numbers import Real
 
 import torch
 
@@ -45,7 +44,7 @@ def _numbers(part: object) -> Iterator[tuple[str, float]]:
         value = getattr(part, field.name)
         if isinstance(value, Equation):
             yield from _numbers(value)
-        elif isinstance(value, Real) and not isinstance(value, bool):
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield field.name, float(value)
         elif hasattr(value, "__dataclass_fields__") and len(fields(value)) == 1:
             yield from ((field.name, number) for _, number in _numbers(value))
