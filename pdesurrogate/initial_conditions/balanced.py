@@ -13,6 +13,7 @@ from torch import Tensor
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.initial_conditions.harmonic_series import random_harmonics
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
+from pdesurrogate.initial_conditions.sphere_points import on_sphere
 from pdesurrogate.operators.spherical_harmonics import linear_truncation, spherical_harmonics
 
 __all__ = ["BalancedVortices", "balanced_height"]
@@ -125,10 +126,7 @@ class BalancedVortices(InitialCondition):
             ValueError: If `grid` is not a `GaussianSphere`, or the surface would touch the ground:
                 then the wind is too strong for the depth.
         """
-        if not isinstance(grid, GaussianSphere):
-            raise ValueError(
-                f"a flow on a sphere needs a GaussianSphere, got {type(grid).__name__}"
-            )
+        sphere = on_sphere(grid)
         vorticity = self._vortices(rng) + self._jets()
         height = balanced_height(
             vorticity,
@@ -136,7 +134,7 @@ class BalancedVortices(InitialCondition):
             rotation_rate=self.rotation_rate,
             radius=self.radius,
         )
-        sht = spherical_harmonics(grid, linear_truncation(grid), torch.float64)
+        sht = spherical_harmonics(sphere, linear_truncation(sphere), torch.float64)
         spin = _to_degree(vorticity, sht.truncation) * self.radius
         east, north = sht.velocity(spin, torch.zeros_like(spin))
         surface = self.mean_depth + sht.synthesise(_to_degree(height, sht.truncation))

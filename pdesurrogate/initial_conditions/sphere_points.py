@@ -8,7 +8,18 @@ from torch import Tensor
 
 from pdesurrogate.grids import GaussianSphere, Grid
 
-__all__ = ["angles"]
+__all__ = ["angles", "on_sphere"]
+
+
+def on_sphere(grid: Grid) -> GaussianSphere:
+    """The grid, known to be a sphere's.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(grid, GaussianSphere):
+        raise ValueError(f"a flow on a sphere needs a GaussianSphere, got {type(grid).__name__}")
+    return grid
 
 
 def angles(grid: Grid) -> tuple[Float[Tensor, "y 1"], Float[Tensor, "1 x"]]:
@@ -17,7 +28,6 @@ def angles(grid: Grid) -> tuple[Float[Tensor, "y 1"], Float[Tensor, "1 x"]]:
     Raises:
         ValueError: If the grid is not on a sphere.
     """
-    if not isinstance(grid, GaussianSphere):
-        raise ValueError(f"a flow on a sphere needs a GaussianSphere, got {type(grid).__name__}")
-    latitude, longitude = torch.tensor(grid.y).deg2rad(), torch.tensor(grid.x).deg2rad()
+    sphere = on_sphere(grid)
+    latitude, longitude = torch.tensor(sphere.y).deg2rad(), torch.tensor(sphere.x).deg2rad()
     return latitude[:, None], longitude[None, :]

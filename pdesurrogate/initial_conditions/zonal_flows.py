@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
+from pdesurrogate.initial_conditions.sphere_points import angles, on_sphere
 from pdesurrogate.operators.spherical_harmonics import (
     SphericalHarmonics,
     linear_truncation,
@@ -64,20 +65,17 @@ class _DisturbedFlow(InitialCondition):
         Raises:
             ValueError: If `grid` is not a `GaussianSphere`.
         """
-        if not isinstance(grid, GaussianSphere):
-            raise ValueError(
-                f"a flow on a sphere needs a GaussianSphere, got {type(grid).__name__}"
-            )
+        sphere = on_sphere(grid)
         sht = spherical_harmonics(_GRID, _TRUNCATION, torch.float64)
         spin = self._basic_vorticity(rng, sht) + self.radius * _waves(sht)
         noise = rng.standard_normal((14, 2)) / math.sqrt(2)
         noise[0, 1] = 0  # A real field has no imaginary part at order 0.
         spin[14, :14] += self.radius * 5e-6 * torch.from_numpy(noise[:, 0] + 1j * noise[:, 1])
-        held = min(linear_truncation(grid), _TRUNCATION)
+        held = min(linear_truncation(sphere), _TRUNCATION)
         spin = spin[: held + 1, : held + 1]
-        there = spherical_harmonics(grid, held, torch.float64)
+        there = spherical_harmonics(sphere, held, torch.float64)
         east, north = there.velocity(spin, torch.zeros_like(spin))
-        surface = torch.full(grid.num_points, self.mean_depth, dtype=torch.float64)
+        surface = torch.full(sphere.num_points, self.mean_depth, dtype=torch.float64)
         return {"surface": surface, "velocity_x": east, "velocity_y": north}
 
 
@@ -157,7 +155,7 @@ def _coefficients(rng: np.random.Generator) -> tuple[int, int, int]:
 
 def _waves(sht: SphericalHarmonics) -> Complex[Tensor, "l m"]:
     """Six crests around the northern middle latitudes."""
-    latitude, longitude = torch.tensor(_GRID.y)[:, None], torch.tensor(_GRID.x)[None, :].deg2rad()
+    latitude, longitude = angles(_GRID)
     along = (6 * longitude).cos()
-    across = latitude.deg2rad().cos() * torch.exp(-(((latitude - 45) / 10) ** 2))
+    across = latitude.cos() * torch.exp(-(((latitude.rad2deg() - 45) / 10) ** 2))
     return sht.analyse(5e-5 * along * across)
