@@ -103,10 +103,13 @@ def test_diagnostics_are_the_global_means_of_the_fields(globe: Ladder) -> None:
     weights = xr.DataArray(globe.grid(32).quadrature_weights, dims=SPACE)
     speed2 = rung.velocity_x**2 + rung.velocity_y**2
     coriolis = 2 * rung.rotation_rate * np.sin(np.radians(rung.latitude))
+    radius = globe.equation.radius
+    arm = radius * np.cos(np.radians(rung.latitude))
     densities = {
         "mass": rung.height,
         "energy": 0.5 * rung.height * speed2 + 0.5 * 9.80616 * rung.height**2,
         "potential_enstrophy": 0.5 * (rung.vorticity + coriolis) ** 2 / rung.height,
+        "angular_momentum": arm * rung.height * (rung.velocity_x + rung.rotation_rate * arm),
     }
     assert set(told.data_vars) == set(densities)
     for name, density in densities.items():
@@ -231,6 +234,7 @@ def test_info_tells_units_and_diagnostics(globe: Ladder) -> None:
         "mass": "m",
         "energy": "m3 s-2",
         "potential_enstrophy": "m-1 s-2",
+        "angular_momentum": "m3 s-1",
     }
     assert facts["time_units"] == "s"
 

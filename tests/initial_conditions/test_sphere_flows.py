@@ -73,7 +73,7 @@ def test_the_bell_is_round_wherever_it_stands(latitude):
     found = float((bell * torch.tensor(GRID.quadrature_weights)).sum())
     assert found == pytest.approx(mean, rel=1e-3)
     assert float(bell.min()) == 0
-    assert 970 < float(bell.max()) <= 1000
+    assert 960 < float(bell.max()) <= 1000  # the summit lies between points
 
 
 def test_a_bell_has_a_size():
