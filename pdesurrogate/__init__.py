@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pdesurrogate import initial_conditions, metrics, models, solvers
     from pdesurrogate.data import generate, open_dataset
     from pdesurrogate.evaluation import evaluate, open_evaluation, write_evaluation
-    from pdesurrogate.report import write_report
+    from pdesurrogate.report import plot_levels, write_report
     from pdesurrogate.surrogate import Surrogate
     from pdesurrogate.training import TrainingConfig, train
 
@@ -25,6 +25,7 @@ __all__ = [
     "models",
     "open_dataset",
     "open_evaluation",
+    "plot_levels",
     "rollout",
     "solvers",
     "train",
@@ -39,6 +40,7 @@ _HOME = {
     "generate": "data",
     "open_dataset": "data",
     "open_evaluation": "evaluation",
+    "plot_levels": "report",
     "train": "training",
     "write_evaluation": "evaluation",
     "write_report": "report",

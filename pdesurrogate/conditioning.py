@@ -21,7 +21,7 @@ class Condition:
 
     Args:
         name: A parameter of the trajectory, such as `viscosity`, or a static field.
-        is_field: Whether it is a field over `(y, x)`; a parameter is one number per trajectory.
+        is_field: Whether it is a field over space; a parameter is one number per trajectory.
         is_logarithmic: Whether its logarithm is what is normalised, which suits a positive number
             that is drawn from several orders of magnitude.
         mean: Mean over the training split, of the logarithm if `is_logarithmic`.
@@ -67,26 +67,28 @@ class ConditionNormaliser:
 
 
 def condition_values(
-    given: xr.Dataset, conditions: Sequence[Condition]
+    given: xr.Dataset, conditions: Sequence[Condition], dimensions: tuple[str, str]
 ) -> Float[np.ndarray, "trajectory channel y x"]:
     """The conditions as channels, constant in space where they are parameters.
 
     Args:
-        given: Has dimensions `trajectory`, `y` and `x`, and every condition as a variable or a
-            coordinate: a static field over `(y, x)`, a parameter without them, either with or
-            without `trajectory`.
+        given: Has dimensions `trajectory` and those of space, and every condition as a variable or
+            a coordinate: a static field over space, a parameter without, either with or without
+            `trajectory`.
         conditions: What is wanted, in order.
+        dimensions: Those of space, `Grid.dimensions`.
 
     Raises:
         ValueError: If one is missing, has other dimensions, or is not positive though its logarithm
             is taken.
     """
-    shape = tuple(given.sizes[dim] for dim in ("trajectory", "y", "x"))
+    shape = tuple(given.sizes[dim] for dim in ("trajectory", *dimensions))
     out = np.empty((shape[0], len(conditions), *shape[1:]), np.float32)
     for channel, condition in enumerate(conditions):
-        name, points = condition.name, ("y", "x") if condition.is_field else ()
+        name, points = condition.name, dimensions if condition.is_field else ()
         if name not in given.variables:
-            what = "a static field over (y, x)" if condition.is_field else "one per trajectory"
+            over = ", ".join(dimensions)
+            what = f"a static field over ({over})" if condition.is_field else "one per trajectory"
             raise ValueError(
                 f"the surrogate is conditioned on {name!r}, which the data lack: give it, {what}"
             )

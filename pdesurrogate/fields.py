@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["Field", "FieldStatistics"]
+__all__ = ["Diagnostic", "Field", "FieldStatistics", "vectors"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,32 @@ class Field:
         return cls(
             **{**description, "transported_by": tuple(description.get("transported_by", ()))}
         )
+
+
+def vectors(fields: Sequence[Field]) -> list[list[int]]:
+    """Channels of the parts of each vector: those whose names differ in the part's suffix alone."""
+    found: dict[str, list[int]] = {}
+    for channel, field in enumerate(fields):
+        if field.vector_part is not None:
+            vector = field.name.removesuffix(f"_{field.vector_part}")
+            # Parts that are named otherwise, such as `u` and `v`, are taken for one vector.
+            found.setdefault(vector if vector != field.name else "", []).append(channel)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One number per trajectory and frame, such as the energy: a mean or an integral of the state.
+
+    Args:
+        name: Variable name in files, such as `energy`.
+        units: UDUNITS string; `1` for a dimensionless quantity.
+        long_name: What a plot says; states whether it is a mean or an integral, and of what.
+    """
+
+    name: str
+    units: str
+    long_name: str
 
 
 @dataclass(frozen=True)

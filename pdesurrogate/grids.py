@@ -67,6 +67,24 @@ class Grid(ABC):
         """What the sample points are, in words."""
 
     @property
+    def dimensions(self) -> tuple[str, str]:
+        """What the rows and the columns are called in files and labelled arrays."""
+        return ("y", "x")
+
+    def coordinates(self, length_units: str) -> dict[str, tuple[str, np.ndarray, dict[str, str]]]:
+        """The sample points along both dimensions, as xarray takes coordinates.
+
+        Args:
+            length_units: UDUNITS string of the unit of length, for grids that are measured in it.
+
+        Returns:
+            By dimension its name, its points and their attributes as the CF conventions have them.
+        """
+        attributes = self._coordinate_attributes(length_units)
+        points = zip(self.dimensions, (self.y, self.x), attributes, strict=True)
+        return {name: (name, values, labels) for name, values, labels in points}
+
+    @property
     def y(self) -> np.ndarray:
         """Sample points along y."""
         return self._points(0)
@@ -115,6 +133,12 @@ class Grid(ABC):
             "num_points": list(self.num_points),
             "domain_extent": list(self.domain_extent),
         }
+
+    def _coordinate_attributes(self, length_units: str) -> tuple[dict[str, str], dict[str, str]]:
+        """CF attributes of both coordinates."""
+        along_y = {"units": length_units, "long_name": "distance along y", "axis": "Y"}
+        along_x = {"units": length_units, "long_name": "distance along x", "axis": "X"}
+        return along_y, along_x
 
     @abstractmethod
     def _points(self, axis: int) -> np.ndarray:
@@ -236,6 +260,21 @@ class GaussianSphere(Grid):
         ny, nx = self.num_points
         weights = _gauss_legendre(ny)[1] / (2 * nx)
         return np.repeat(weights[:, None], nx, axis=1)
+
+    @property
+    def dimensions(self) -> tuple[str, str]:
+        """Latitude, then longitude."""
+        return ("latitude", "longitude")
+
+    def _coordinate_attributes(self, length_units: str) -> tuple[dict[str, str], dict[str, str]]:
+        north, east = (
+            {"units": units, "long_name": name, "standard_name": name, "axis": axis}
+            for units, name, axis in (
+                ("degrees_north", "latitude", "Y"),
+                ("degrees_east", "longitude", "X"),
+            )
+        )
+        return north, east
 
     def _points(self, axis: int) -> np.ndarray:
         if axis == 0:

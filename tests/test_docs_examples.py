@@ -53,6 +53,14 @@ def trained(folder: Path, tracer: Ladder) -> Surrogate:
     return ps.train(spec, tracer, 16, folder / "run", SETTINGS)
 
 
+def test_the_equation_records_its_diagnostic(tracer: Ladder) -> None:
+    variance = tracer.test.diagnostics.variance.values
+    frames = tracer.test[32]["concentration"].values.astype(np.float64)
+    # The rung is the solver's grid, but for the Nyquist mode, which the scheme leaves empty.
+    np.testing.assert_allclose(variance, (frames**2).mean((-2, -1)), rtol=1e-5)
+    assert (np.diff(variance) < 0).all()
+
+
 def test_the_equation_gives_its_exact_solution(tracer: Ladder) -> None:
     frames = tracer.test[16]["concentration"].values.astype(np.float64)
     ky = np.fft.fftfreq(16, 1 / 16)[:, None]

@@ -57,6 +57,21 @@ def test_impossible_grids_are_refused():
         grid_from_dict({"type": "Torus"})
 
 
+def test_coordinates_carry_the_names_and_units_of_the_cf_conventions():
+    box = OpenBox((3, 2))
+    assert box.dimensions == ("y", "x")
+    name, points, attributes = box.coordinates("m")["y"]
+    assert (name, attributes["units"], attributes["axis"]) == ("y", "m", "Y")
+    np.testing.assert_array_equal(points, box.y)
+    sphere = GaussianSphere((4, 8))
+    assert sphere.dimensions == ("latitude", "longitude")
+    labels = {name: parts[2] for name, parts in sphere.coordinates("m").items()}
+    assert labels["latitude"]["units"] == "degrees_north"
+    assert labels["longitude"]["units"] == "degrees_east"
+    assert [d["standard_name"] for d in labels.values()] == ["latitude", "longitude"]
+    np.testing.assert_array_equal(sphere.coordinates("m")["longitude"][1], sphere.x)
+
+
 def test_points_of_a_sphere_run_northwards_and_eastwards():
     sphere = GaussianSphere((4, 8))
     assert sphere.domain_extent == (180.0, 360.0)

@@ -191,6 +191,17 @@ def test_data_that_do_not_fit_are_refused(given: xr.Dataset, sentence: str) -> N
         pointwise(MATRIX).rollout(given, 1)
 
 
+def test_network_inputs_are_what_a_step_applies_the_module_to() -> None:
+    surrogate, given = random_surrogate(MultiResNet(width=4, levels=2)), flow(num_points=16)
+    applied = []
+    hook = surrogate.module.register_forward_pre_hook(lambda _module, seen: applied.append(*seen))
+    surrogate.rollout(given, 1)
+    hook.remove()
+    assert torch.equal(surrogate.network_inputs(given), applied[0])
+    with pytest.raises(ValueError, match="unknown field"):
+        surrogate.network_inputs(given.drop_vars("height"))
+
+
 def test_a_rollout_of_no_steps_is_refused() -> None:
     with pytest.raises(ValueError, match="num_steps must be at least 1, got 0"):
         pointwise(MATRIX).rollout(flow(), 0)

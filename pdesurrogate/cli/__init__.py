@@ -57,7 +57,7 @@ def _run(arguments: list[str]) -> None:
     # Importing the toolkit takes seconds: not before it is needed.
     from pdesurrogate.cli.commands import COMMANDS, model_names
     from pdesurrogate.cli.parsing import Parser, UsageError, bracket_lists, check_class
-    from pdesurrogate.data.recipe import find_recipe, refusal_of_a_part
+    from pdesurrogate.data.recipe import check_distributions, find_recipe, refusal_of_a_part
 
     parser = Parser(
         prog="pdesurrogate",
@@ -77,12 +77,14 @@ def _run(arguments: list[str]) -> None:
         if recipe is not None:
             # The recipe is a configuration whose fields the options override.
             arguments[1:1] = ["--config", str(find_recipe(recipe))]
-    if arguments[:1] == ["train"]:
+    if arguments[:1] in (["train"], ["count"]):
         for option, value in itertools.pairwise(arguments):
             if option == "--model":
                 check_class("model", value, model_names())
     try:
-        parsed = parser.instantiate(parser.parse_args(arguments))
+        parsed = parser.parse_args(arguments)
+        check_distributions(parsed[parsed.subcommand].get("parameters"))
+        parsed = parser.instantiate(parsed)
     except ValueError as error:
         if reason := refusal_of_a_part(error):
             raise UsageError(reason) from None

@@ -15,13 +15,16 @@ import jsonargparse
 
 import pdesurrogate.metrics
 import pdesurrogate.models
+from pdesurrogate.cli.costs import describe_cost
 from pdesurrogate.cli.info import describe
 from pdesurrogate.cli.parsing import Parser
 from pdesurrogate.data import Recipe, generate, list_recipes, open_dataset
 from pdesurrogate.demo import DemoConfig, run_demo
 from pdesurrogate.evaluation import evaluate, write_evaluation
 from pdesurrogate.evaluation.protocols import known_protocols
+from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.models import ModelSpec
+from pdesurrogate.models.matching import Target
 from pdesurrogate.models.part import Part
 from pdesurrogate.report import write_report
 from pdesurrogate.surrogate import Surrogate
@@ -237,6 +240,34 @@ def _info(arguments: Any) -> None:
     print(describe(Path(arguments.path), as_json=arguments.json, verify=arguments.verify))
 
 
+def _count_parser() -> Parser:
+    parser = Parser(description="Count and measure what a model costs on a square grid.")
+    parser.add_argument("--model", type=ModelSpec, required=True, help="the model and its options")
+    parser.add_argument("--resolution", type=int, required=True, help="points a side")
+    parser.add_argument("--in_channels", type=int, required=True, help="channels of the input")
+    parser.add_argument("--out_channels", type=int, required=True, help="channels of the output")
+    parser.add_argument(
+        "--target", type=Target | None, default=None, help="choose the width by this count"
+    )
+    parser.add_argument("--value", type=int | None, default=None, help="what it should be")
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    return parser
+
+
+def _count(arguments: Any) -> None:
+    print(
+        describe_cost(
+            arguments.model,
+            PeriodicBox((arguments.resolution, arguments.resolution)),
+            arguments.in_channels,
+            arguments.out_channels,
+            target=arguments.target,
+            value=arguments.value,
+            as_json=arguments.json,
+        )
+    )
+
+
 def _picked(arguments: Any, kind: type) -> dict[str, Any]:
     """The arguments that are fields of a dataclass."""
     return {f.name: arguments[f.name] for f in fields(kind)}
@@ -260,4 +291,5 @@ COMMANDS = {
     "evaluate": Command("measure surrogates on every grid", _evaluate_parser, _evaluate),
     "report": Command("write a page about evaluations", _report_parser, _report),
     "info": Command("describe a dataset, a run or an evaluation", _info_parser, _info),
+    "count": Command("count what a model costs", _count_parser, _count),
 }

@@ -31,7 +31,7 @@ def describe(path: Path, *, as_json: bool = False, verify: bool = False) -> str:
     if (path / MANIFEST).is_file():
         facts = _dataset(path, verify)
     elif (path / "surrogate.json").is_file():
-        facts = _run(path)
+        facts = _run(path) if as_json else _run_in_words(path)
     elif path.is_file():
         facts = _evaluation(path)
     else:
@@ -62,10 +62,12 @@ def _dataset(path: Path, verify: bool) -> dict[str, Any]:
         "failed": sum(len(s.failed) for s in shards),
         "frames": data.num_frames,
         "time_step": data.time_step,
+        "time_units": data.equation.time_units,
         "resolutions": list(data.resolutions),
         "reference_resolution": data.reference_resolution,
         "fields": {f.name: f.units for f in data.fields.values()},
         "static_fields": list(data.static_fields),
+        "diagnostics": {d.name: d.units for d in data.manifest.diagnostics},
         "parameters": {
             name: [float(values.min()), float(values.max())] if values.size else []
             for name, values in data.parameter_values("train").items()
@@ -80,6 +82,32 @@ def _dataset(path: Path, verify: bool) -> dict[str, Any]:
 
 def _run(path: Path) -> dict[str, Any]:
     return {"kind": "run", **Surrogate.load(path).info.to_dict()}
+
+
+def _run_in_words(path: Path) -> dict[str, Any]:
+    """What a person wants to know of a run; the rest is in `surrogate.json`."""
+    info = Surrogate.load(path).info
+    grid = info.training_grid
+    moments = info.statistics
+    return {
+        "kind": "run",
+        "name": info.name,
+        "model": info.model,
+        "options": info.options,
+        "parameters": f"{info.parameters:,}",
+        "flops": f"{info.flops:.4g} a step",
+        "fields": {f.name: f.units for f in info.fields},
+        "told_besides": list(info.condition_names),
+        "history": f"{info.history} frame{'s' if info.history > 1 else ''}",
+        "time_step": info.time_step,
+        "predicts": "the change of the last frame" if info.predicts_change else "the next frame",
+        "dataset": f"{info.dataset} ({info.dataset_sha256[:12]})",
+        "grid": f"{type(grid).__name__}, {grid.num_points[0]} x {grid.num_points[1]} points",
+        "trained": f"{info.epochs} epochs in {info.training_seconds:.0f} s, seed {info.seed}",
+        "mean": dict(zip(moments.fields, moments.mean, strict=True)),
+        "std": dict(zip(moments.fields, moments.std, strict=True)),
+        "change_std": dict(zip(moments.fields, moments.change_std, strict=True)),
+    }
 
 
 def _evaluation(path: Path) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
     if found := re.search(r"Expected a <class '(\w+)'>\. Got value: (.*)", message):
         return f"{where} must be of type {found[1]}, got {found[2]!r}"
     if found := re.search(r"the following arguments are required: (.*)", message):
-        names = (name.partition(".")[2] for name in found[1].split(", "))
+        names = (name.partition(".")[2] or name for name in found[1].split(", "))
         return "missing: " + ", ".join(_POSITIONAL.get(name, f"--{name}") for name in names)
     if found := re.search(r"invalid choice: '(\S+)' \(choose from (.*)\)", message):
         return unknown_name("command", found[1], re.findall(r"'(\w+)'", found[2]))

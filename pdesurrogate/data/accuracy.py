@@ -8,6 +8,7 @@ import torch
 
 from pdesurrogate.data.recipe import Recipe
 from pdesurrogate.data.simulate import draw_variants, make_solver, start
+from pdesurrogate.metrics import nrmse
 from pdesurrogate.rollout import repeat, rollout
 from pdesurrogate.solvers import Solver
 
@@ -74,6 +75,4 @@ def _error(
     values, truth = (
         solver.observe(state, grid)[name] for solver, state in zip(solvers, states, strict=True)
     )
-    norm = torch.linalg.vector_norm
-    ratio = norm(values - truth, dim=(-2, -1)) / norm(truth, dim=(-2, -1))
-    return float(ratio.mean())
+    return float(nrmse(values, truth, grid).mean())

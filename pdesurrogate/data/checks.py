@@ -2,34 +2,85 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Iterator
+from dataclasses import fields
 
 import torch
 
 from pdesurrogate.data.parameters import extreme_equations
 from pdesurrogate.data.recipe import Recipe
 from pdesurrogate.data.simulate import draw_variants, make_solver, start
-from pdesurrogate.solvers import SubStepping
+from pdesurrogate.solvers import Equation, SubStepping
 from pdesurrogate.transfer import restrict
 
-__all__ = ["check_limits", "check_start"]
+__all__ = ["check_limits", "check_start", "disagreements"]
+
+log = logging.getLogger(__name__)
+
+
+def disagreements(recipe: Recipe) -> dict[str, tuple[float, float]]:
+    """Numbers that equation and initial condition name alike and give different values.
+
+    A state in balance under another gravity, depth or rotation is out of balance in the equation.
+    That may be meant, so nothing is refused.
+
+    Returns:
+        By name the equation's value, or one that may be drawn for it, and the initial condition's.
+    """
+    of_start = dict(_numbers(recipe.initial_condition))
+    return {
+        name: (value, of_start[name])
+        for _, equation in extreme_equations(recipe.equation, recipe.parameters)
+        for name, value in _numbers(equation)
+        if name in of_start and value != of_start[name]
+    }
+
+
+def _numbers(part: object) -> Iterator[tuple[str, float]]:
+    """The numbers of a dataclass, of an equation within it, and of fields that are one number."""
+    for field in fields(part):  # type: ignore[arg-type]
+        value = getattr(part, field.name)
+        if isinstance(value, Equation):
+            yield from _numbers(value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield field.name, float(value)
+        elif hasattr(value, "__dataclass_fields__") and len(fields(value)) == 1:
+            yield from ((field.name, number) for _, number in _numbers(value))
 
 
 def check_limits(recipe: Recipe) -> None:
     """Refuse grids and steps that cannot work, for every parameter that may be drawn.
 
+    Logs a warning where equation and initial condition disagree.
+
     Raises:
         ValueError: Names the limit and, where one exists, the value that would keep it.
     """
+    for name, (of_equation, of_start) in disagreements(recipe).items():
+        log.warning(
+            "%s is %g in the equation and %g in the initial condition; where the two are to agree, "
+            "change both",
+            name,
+            of_equation,
+            of_start,
+        )
     reference = recipe.grid(recipe.reference_resolution)
     for n in recipe.resolutions:
         restrict(torch.empty(reference.num_points), reference, recipe.grid(n))
-    for equation in extreme_equations(recipe.equation, recipe.parameters):
-        equation.check_resolved(reference)
-        equation.check_stable(reference, recipe.solver_time_step)
-        if recipe.accuracy_trajectories:
-            twice = reference.at_resolution(2 * reference.resolution)
-            equation.check_stable(twice, recipe.solver_time_step / 2)
+    for drawn, equation in extreme_equations(recipe.equation, recipe.parameters):
+        try:
+            equation.check_resolved(reference)
+            equation.check_stable(reference, recipe.solver_time_step)
+            if recipe.accuracy_trajectories:
+                twice = reference.at_resolution(2 * reference.resolution)
+                equation.check_stable(twice, recipe.solver_time_step / 2)
+        except ValueError as error:
+            if not drawn:
+                raise
+            values = ", ".join(f"parameters.{path} = {value:g}" for path, value in drawn.items())
+            raise ValueError(f"with {values}: {error}") from None
 
 
 def check_start(recipe: Recipe, device: str = "cpu") -> None:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
-import os
 import platform
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -21,14 +16,12 @@ from typing import Any
 
 import netCDF4
 import numpy as np
-import torch
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pdesurrogate.data.accuracy import measure_accuracy
 from pdesurrogate.data.checks import check_limits, check_start
-from pdesurrogate.data.parameters import parameter_name
 from pdesurrogate.data.recipe import Recipe, Splits, load_recipe
 from pdesurrogate.data.schema import (
     FAILED,
@@ -41,6 +34,7 @@ from pdesurrogate.data.schema import (
 )
 from pdesurrogate.data.simulate import Failure, simulate, trajectory_parameters
 from pdesurrogate.data.store import Ladder
+from pdesurrogate.data.workers import executor_of, interrupts_held_back, one_thread
 from pdesurrogate.devices import check_device
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
 
@@ -141,6 +135,7 @@ def _prepare(folder: Path, recipe: Recipe, overwrite: bool) -> Manifest:
         recipe=recipe.to_dict(),
         recipe_sha256=recipe.sha256,
         fields=recipe.equation.fields,
+        diagnostics=recipe.equation.diagnostics,
         versions=_versions(),
     )
     if (folder / MANIFEST).is_file():
@@ -226,46 +221,11 @@ def _results(
         for job in jobs:
             yield job, _do(recipe, folder, job, device)
         return
-    with _executor(workers, scheduler) as executor:
-        futures = {executor.submit(_do, recipe, folder, job, device): job for job in jobs}
+    with executor_of(workers, scheduler) as executor:
+        with interrupts_held_back():
+            futures = {executor.submit(_do, recipe, folder, job, device): job for job in jobs}
         for future in as_completed(futures):
             yield futures[future], future.result()
-
-
-@contextmanager
-def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
-    """Something with `submit`: processes of this machine or the workers of a dask cluster."""
-    if scheduler is not None:
-        try:
-            from distributed import Client  # heavy and optional
-        except ImportError:
-            raise ValueError(
-                "--scheduler needs dask; install the extra with `pip install "
-                "'pdesurrogate[distributed]'`"
-            ) from None
-        with Client(scheduler) as client:
-            yield client.get_executor(pure=False)
-        return
-    # Processes are the parallelism. Forked ones would inherit torch's locked thread pools.
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Let Ctrl-C end a worker at once, and so the end of its parent: nobody waits for its shard."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
-
-
-def _end_after(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
 
 
 def _collect(
@@ -298,21 +258,10 @@ def _collect(
 
 def _do(recipe: Recipe, folder: Path, job: _Job, device: str) -> Any:
     """Run one job in whichever process it lands."""
-    with _one_thread():
+    with one_thread():
         if job == _ACCURACY:
             return measure_accuracy(recipe, device)
         return _compute_shard(recipe, folder, job, device)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Transforms round differently with another number of threads: always compute with one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shard:
@@ -339,7 +288,7 @@ def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shar
             seed=recipe.seed,
             times=times,
             grids={n: recipe.grid(n) for n in recipe.resolutions},
-            fields=recipe.equation.fields,
+            equation=recipe.equation,
             parameters=_parameter_table(recipe, job.split, kept),
         )
         with contextlib.closing(writer):
@@ -356,9 +305,9 @@ def _compute_shard(recipe: Recipe, folder: Path, job: _Job, device: str) -> Shar
 
 
 def _parameter_table(recipe: Recipe, split: str, indices: Sequence[int]) -> dict[str, list[float]]:
-    """The parameters drawn for some trajectories, by name."""
+    """The parameters drawn for some trajectories, by path."""
     drawn = [trajectory_parameters(recipe, split, i) for i in indices]
-    return {parameter_name(path): [d[path] for d in drawn] for path in recipe.parameters}
+    return {path: [d[path] for d in drawn] for path in recipe.parameters}
 
 
 def _write_trajectories(
@@ -376,9 +325,11 @@ def _write_trajectories(
             recipe, job.split, indices, refinement=2**halvings, device=device, on_failure=note
         )
         for number, frame in enumerate(frames):
-            for resolution, fields in frame.items():
+            for resolution, fields in frame.rungs.items():
                 for name, values in fields.items():
                     writer.write(number, resolution, name, values.numpy(), rows=pending)
+            for name, values in frame.diagnostics.items():
+                writer.write_diagnostic(number, name, values.numpy(), rows=pending)
         for row in pending:
             writer.time_step[row] = recipe.solver_time_step / 2**halvings
         pending = [row for row in pending if row in failures]

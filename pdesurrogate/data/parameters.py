@@ -18,13 +18,18 @@ __all__ = [
     "check_parameters",
     "draw_parameters",
     "extreme_equations",
+    "fixed_parameters",
+    "parameter_attributes",
     "parameter_name",
     "with_parameters",
 ]
 
 
-_TAKEN = ("trajectory", "seed", "status", "time_step", "failure", "time", "y", "x")
-"""Variables that every shard has."""
+_TAKEN = (
+    *("trajectory", "seed", "status", "time_step", "failure"),
+    *("time", "y", "x", "latitude", "longitude"),
+)
+"""Variables that shards have, and what a rung's dataset calls its points."""
 
 
 def parameter_name(path: str) -> str:
@@ -79,7 +84,7 @@ def check_parameters(equation: Equation, distributions: Mapping[str, Distributio
     Raises:
         ValueError: Naming the parameter.
     """
-    taken = {*_TAKEN, *(field.name for field in equation.fields)}
+    taken = {*_TAKEN, *(f.name for f in equation.fields), *(d.name for d in equation.diagnostics)}
     for path, distribution in distributions.items():
         if parameter_name(path) in taken:
             raise ValueError(
@@ -92,15 +97,55 @@ def check_parameters(equation: Equation, distributions: Mapping[str, Distributio
                 raise ValueError(f"parameters.{path}: {error}") from None
 
 
+def parameter_attributes(equation: Equation, path: str) -> dict[str, str]:
+    """What a file says of a parameter; it gives no unit where none is known.
+
+    Args:
+        equation: Whose parameter it is.
+        path: Where it stands in the equation.
+    """
+    attributes = {"long_name": f"{parameter_name(path)}, drawn for each trajectory"}
+    if path in equation.parameter_units:
+        return {**attributes, "units": equation.parameter_units[path]}
+    is_dimensionless = equation.time_units == equation.length_units == "1"
+    return {**attributes, "units": "1"} if is_dimensionless else attributes
+
+
 def extreme_equations(
     equation: Equation, distributions: Mapping[str, Distribution]
-) -> Iterator[Equation]:
-    """The equation with every combination of the extremes of its parameters.
+) -> Iterator[tuple[dict[str, float], Equation]]:
+    """Every combination of the extremes of the parameters, and the equation with it.
 
     A limit that is monotonic in each parameter holds for all that may be drawn if it holds here.
     """
     for values in itertools.product(*(d.extremes for d in distributions.values())):
-        yield with_parameters(equation, dict(zip(distributions, values, strict=True)))
+        drawn = dict(zip(distributions, values, strict=True))
+        yield drawn, with_parameters(equation, drawn)
+
+
+def fixed_parameters(
+    equation: Equation, distributions: Mapping[str, Distribution]
+) -> dict[str, float]:
+    """Numbers of the equation that are the same in every trajectory, by name.
+
+    Args:
+        equation: Where they stand.
+        distributions: What is drawn, by path.
+    """
+    return {
+        parameter_name(path): value
+        for path, value in _numbers(equation)
+        if path not in distributions
+    }
+
+
+def _numbers(part: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+    for f in fields(part):
+        value = getattr(part, f.name)
+        if is_dataclass(value):
+            yield from _numbers(value, f"{prefix}{f.name}.")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield f"{prefix}{f.name}", float(value)
 
 
 def _replaced(part: Any, path: Sequence[str], whole: str, value: float) -> Any:

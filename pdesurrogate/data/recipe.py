@@ -22,7 +22,16 @@ from pdesurrogate.data.parameters import check_parameters
 from pdesurrogate.grids import Grid
 from pdesurrogate.initial_conditions import InitialCondition
 from pdesurrogate.naming import unknown_name
-from pdesurrogate.solvers import Bathymetry, Equation, Forcing, Inflow, Obstacle
+from pdesurrogate.solvers import (
+    Bathymetry,
+    Coriolis,
+    Equation,
+    Forcing,
+    Inflow,
+    MassSource,
+    Obstacle,
+    Orography,
+)
 
 __all__ = [
     "Recipe",
@@ -36,12 +45,15 @@ __all__ = [
 
 _CHOSEN_BY_NAME: tuple[type[Any], ...] = (
     Bathymetry,
+    Coriolis,
     Distribution,
     Equation,
     Forcing,
     Inflow,
     InitialCondition,
+    MassSource,
     Obstacle,
+    Orography,
 )
 """Kinds of which a recipe names a class; plain numbers and texts everywhere else."""
 
@@ -83,7 +95,8 @@ class Recipe:
         parameters: Numbers of the equation that differ from trajectory to trajectory, by their path
             in it, such as `viscosity` or `forcing.amplitude`; each names a distribution of
             `pdesurrogate.data`.
-        domain_extent: Length of the domain along y and x.
+        domain_extent: Length of the domain along y and x; by default 2π along both, and 180 and
+            360 degrees on a sphere.
         columns_per_row: Points along x per point along y; by default as many as make the spacing
             equal in both directions.
         resolutions: The ladder, points along y of every rung.
@@ -116,7 +129,7 @@ class Recipe:
     num_frames: int
     spin_up_frames: int = 0
     parameters: dict[str, Distribution] = field(default_factory=dict)
-    domain_extent: tuple[float, float] = (6.283185307179586, 6.283185307179586)
+    domain_extent: tuple[float, float] | None = None
     columns_per_row: float | None = None
     splits: Splits = field(default_factory=Splits)
     seed: int = 0
@@ -136,9 +149,11 @@ class Recipe:
                 f"reference_resolution ({self.reference_resolution}) must be at least the finest "
                 f"rung of resolutions ({self.resolutions[-1]})"
             )
-        if min(self.domain_extent) <= 0:
+        if self.domain_extent is None:
+            object.__setattr__(self, "domain_extent", self.equation.grid_type.domain_extent)
+        if min(self._extent) <= 0:
             raise ValueError(
-                f"domain_extent must be two positive lengths, got {tuple(self.domain_extent)}"
+                f"domain_extent must be two positive lengths, got {tuple(self._extent)}"
             )
         for name in ("frame_interval", "steps_per_frame", "num_frames", "batch_size"):
             if not getattr(self, name) > 0:
@@ -161,17 +176,21 @@ class Recipe:
         Raises:
             ValueError: If that gives no whole number of points along x.
         """
-        ly, lx = self.domain_extent
+        ly, lx = self._extent
         columns = resolution * (self.columns_per_row or lx / ly)
         if abs(columns - round(columns)) > 1e-9 * columns:
-            reason = f"domain_extent {tuple(self.domain_extent)}"
+            reason = f"domain_extent {tuple(self._extent)}"
             if self.columns_per_row:
                 reason = f"columns_per_row {self.columns_per_row:g}"
             raise ValueError(
                 f"resolution {resolution} gives {columns:.3f} points along x for {reason}; choose "
                 "one that gives a whole number"
             )
-        return self.equation.grid_type((resolution, round(columns)), self.domain_extent)
+        return self.equation.grid_type((resolution, round(columns)), self._extent)
+
+    @property
+    def _extent(self) -> tuple[float, float]:
+        return self.domain_extent or self.equation.grid_type.domain_extent
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; `load_recipe` reads it back from YAML or JSON."""
@@ -279,6 +298,25 @@ def refusal_of_a_part(error: Exception) -> str | None:
     return own[0] if own else None
 
 
+def check_distributions(parameters: Mapping[str, Any] | None) -> None:
+    """Say of which parameter a distribution refuses its own values; it does not know its place.
+
+    Args:
+        parameters: Parsed but not yet instantiated: a class and its arguments by path.
+
+    Raises:
+        ValueError: Naming the parameter.
+    """
+    for path, part in (parameters or {}).items():
+        kind = getattr(distributions, str(part["class_path"]).rpartition(".")[2], None)
+        arguments = part.get("init_args")
+        try:
+            if kind is not None:
+                kind(**dict(arguments.items() if arguments else {}))
+        except ValueError as error:
+            raise ValueError(f"parameters.{path}: {error}") from None
+
+
 def recipe_parser(**options: Any) -> jsonargparse.ArgumentParser:
     """A parser with one option per recipe field; the command line adds its own to it."""
     parser = jsonargparse.ArgumentParser(**options)
@@ -320,6 +358,7 @@ def parse_recipe(source: Path | Mapping[str, Any]) -> Recipe:
             config = parser.parse_path(str(source))
         else:
             config = parser.parse_object(dict(source))
+        check_distributions(config.get("parameters"))
         initialised = parser.instantiate(config)
     except (jsonargparse.ArgumentError, TypeError, KeyError, ValueError) as error:
         where = source if isinstance(source, Path) else "recipe"

@@ -12,10 +12,11 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from pdesurrogate.data.parameters import parameter_name
-from pdesurrogate.fields import Field
+from pdesurrogate.data.parameters import parameter_attributes, parameter_name
+from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.files import write_atomically
 from pdesurrogate.grids import Grid
+from pdesurrogate.solvers import Equation
 
 __all__ = [
     "FAILED",
@@ -27,11 +28,11 @@ __all__ = [
     "ShardWriter",
     "file_sha256",
     "group_name",
+    "time_attributes",
 ]
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "valid", "test")
-_FRAMES = ("trajectory", "time", "y", "x")
 OK, FAILED = 0, 1
 """Values of a trajectory's `status`."""
 
@@ -82,6 +83,7 @@ class Manifest:
         recipe_sha256: `Recipe.sha256`, the dataset's identity.
         fields: Descriptions of the stored fields, prognostic ones first.
         versions: Package and library versions that wrote it.
+        diagnostics: Descriptions of what is stored along each trajectory.
         accuracy: Measured discretisation error; empty until it is measured.
         shards: Finished files.
         wall_seconds: Time spent generating, all sessions together.
@@ -91,6 +93,7 @@ class Manifest:
     recipe_sha256: str
     fields: tuple[Field, ...]
     versions: dict[str, str]
+    diagnostics: tuple[Diagnostic, ...] = ()
     accuracy: dict[str, Any] = field(default_factory=dict)
     shards: tuple[Shard, ...] = ()
     wall_seconds: float = 0.0
@@ -119,8 +122,13 @@ class Manifest:
         try:
             content = json.loads(path.read_text())
             shards = [Shard(**{**s, "failed": tuple(s["failed"])}) for s in content["shards"]]
-            fields = tuple(Field.from_dict(f) for f in content["fields"])
-            return cls(**{**content, "shards": tuple(shards), "fields": fields})
+            parts = {
+                "shards": tuple(shards),
+                "fields": tuple(Field.from_dict(f) for f in content["fields"]),
+                # Datasets of the first releases have none.
+                "diagnostics": tuple(Diagnostic(**d) for d in content.get("diagnostics", ())),
+            }
+            return cls(**{**content, **parts})
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a readable manifest: {error}") from None
 
@@ -142,8 +150,8 @@ class ShardWriter:
         seed: The recipe's seed.
         times: Times of the frames.
         grids: Grid of every rung.
-        fields: The stored fields.
-        parameters: What was drawn for each trajectory, by name.
+        equation: What is simulated; it declares fields, diagnostics and units.
+        parameters: What was drawn for each trajectory, by path in the equation.
     """
 
     def __init__(
@@ -155,9 +163,10 @@ class ShardWriter:
         seed: int,
         times: np.ndarray,
         grids: Mapping[int, Grid],
-        fields: Sequence[Field],
+        equation: Equation,
         parameters: Mapping[str, Sequence[float]],
     ) -> None:
+        self._equation = equation
         self._file = netCDF4.Dataset(path, "w", format="NETCDF4")
         self._file.setncatts({"Conventions": "CF-1.11", **attributes})
         self._file.createDimension("trajectory", len(indices))
@@ -174,15 +183,18 @@ class ShardWriter:
         )
         self.status[:] = OK
         self.time_step = self._variable("time_step", "f8", "time step of the simulation")
-        self.time_step.units = "1"
+        self.time_step.units = equation.time_units
         self.failure = self._variable("failure", str, "why a trajectory failed")
         for i in range(len(indices)):
             self.failure[i] = ""
-        for name, drawn in parameters.items():
-            variable = self._variable(name, "f8", f"{name}, drawn for each trajectory")
-            variable.units = "1"
+        for where, drawn in parameters.items():
+            variable = self._file.createVariable(parameter_name(where), "f8", ("trajectory",))
+            variable.setncatts(parameter_attributes(equation, where))
             variable[:] = drawn
-        self._groups = {n: self._group(n, grid, times, fields) for n, grid in grids.items()}
+        if equation.diagnostics:
+            _add_coordinate(self._file, "time", times, time_attributes(equation))
+        self._diagnostics = {d.name: self._diagnostic(d) for d in equation.diagnostics}
+        self._groups = {n: self._group(n, grid, times) for n, grid in grids.items()}
 
     def _variable(self, name: str, kind: Any, long_name: str) -> Any:
         variable = self._file.createVariable(name, kind, ("trajectory",))
@@ -192,23 +204,27 @@ class ShardWriter:
     def _coordinate(self, name: str, values: np.ndarray, long_name: str) -> None:
         self._variable(name, values.dtype, long_name)[:] = values
 
-    def _group(self, n: int, grid: Grid, times: np.ndarray, fields: Sequence[Field]) -> Any:
+    def _diagnostic(self, described: Diagnostic) -> Any:
+        variable = self._file.createVariable(
+            described.name, "f8", ("trajectory", "time"), contiguous=True, fill_value=np.nan
+        )
+        variable.setncatts({"units": described.units, "long_name": described.long_name})
+        return variable
+
+    def _group(self, n: int, grid: Grid, times: np.ndarray) -> Any:
         group = self._file.createGroup(group_name(n))
         group.setncatts({"grid": json.dumps(grid.to_dict()), "sampling": grid.sampling})
-        points = {
-            "time": (times, "time", "T"),
-            "y": (grid.y, "distance along y", "Y"),
-            "x": (grid.x, "distance along x", "X"),
-        }
-        for name, (values, long_name, axis) in points.items():
-            group.createDimension(name, len(values))
-            variable = group.createVariable(name, "f8", (name,))
-            variable.setncatts({"units": "1", "long_name": long_name, "axis": axis})
-            variable[:] = values
-        for stored in fields:
-            dimensions = ("trajectory", "y", "x") if stored.is_static else _FRAMES
+        _add_coordinate(group, "time", times, time_attributes(self._equation))
+        for name, values, attributes in grid.coordinates(self._equation.length_units).values():
+            _add_coordinate(group, name, values, attributes)
+        for stored in self._equation.fields:
+            over_time = () if stored.is_static else ("time",)
             variable = group.createVariable(
-                stored.name, "f4", dimensions, contiguous=True, fill_value=np.float32(np.nan)
+                stored.name,
+                "f4",
+                ("trajectory", *over_time, *grid.dimensions),
+                contiguous=True,
+                fill_value=np.float32(np.nan),
             )
             variable.setncatts({"units": stored.units, "long_name": stored.long_name})
             if stored.standard_name:
@@ -223,13 +239,21 @@ class ShardWriter:
         A static field is stored once, with the first frame.
         """
         variable = self._groups[resolution][name]
-        if variable.dimensions == _FRAMES:
+        if "time" in variable.dimensions:
             variable[list(rows), frame] = values[list(rows)]
         elif frame == 0:
             variable[list(rows)] = values[list(rows)]
 
+    def write_diagnostic(
+        self, frame: int, name: str, values: np.ndarray, rows: Sequence[int]
+    ) -> None:
+        """Store one frame of one diagnostic for some rows of a batch `(trajectory,)`."""
+        self._diagnostics[name][list(rows), frame] = values[list(rows)]
+
     def erase(self, row: int) -> None:
         """Fill a failed trajectory with NaN."""
+        for variable in self._diagnostics.values():
+            variable[row] = np.nan
         for group in self._groups.values():
             for name, variable in group.variables.items():
                 if name not in group.dimensions:
@@ -238,3 +262,17 @@ class ShardWriter:
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
+
+
+def time_attributes(equation: Equation) -> dict[str, str]:
+    """CF attributes of the times of frames."""
+    return {"units": equation.time_units, "long_name": "time", "axis": "T"}
+
+
+def _add_coordinate(
+    group: Any, name: str, values: np.ndarray, attributes: Mapping[str, str]
+) -> None:
+    group.createDimension(name, len(values))
+    variable = group.createVariable(name, "f8", (name,))
+    variable.setncatts(attributes)
+    variable[:] = values

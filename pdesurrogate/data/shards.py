@@ -19,6 +19,9 @@ __all__ = ["LazyField", "ShardReader"]
 
 MAX_OPEN_FILES = 64
 
+_DIMENSIONS = 4
+"""Trajectory, time, y, x; static fields have no time."""
+
 
 class ShardReader:
     """Frames of one split by trajectory row; files are opened when needed and few at a time.
@@ -29,10 +32,11 @@ class ShardReader:
     Args:
         folder: The dataset.
         shards: The split's shards in order.
+        frame_stride: Every how many stored frames are seen, from the first one on.
     """
 
-    def __init__(self, folder: Path, shards: Sequence[Shard]) -> None:
-        self._folder, self._shards = folder, tuple(shards)
+    def __init__(self, folder: Path, shards: Sequence[Shard], frame_stride: int = 1) -> None:
+        self._folder, self._shards, self._frame_stride = folder, tuple(shards), frame_stride
         self._rows = [
             [row for row in range(s.trajectories) if s.first + row not in s.failed]
             for s in self._shards
@@ -56,14 +60,26 @@ class ShardReader:
         """One trajectory's field, `(time, y, x)` or, if static, `(y, x)`, indexed by `where`."""
         shard = bisect_right(self._starts, row) - 1
         variable = self._open(self._shards[shard].file)[group_name(resolution)][name]
+        if variable.ndim == _DIMENSIONS and self._frame_stride > 1:
+            time, *rest = where
+            where = (_stored(time, variable.shape[1], self._frame_stride), *rest)
         key = (self._rows[shard][row - self._starts[shard]], *where)
         return np.asarray(variable[key])
 
     def read_parameter(self, name: str) -> np.ndarray:
         """What was drawn for every trajectory that was computed, by row."""
+        return np.concatenate([np.zeros(0), *self._of_trajectories(name)])
+
+    def read_diagnostic(self, name: str, num_frames: int) -> np.ndarray:
+        """A diagnostic of every trajectory that was computed, `(row, time)`."""
+        stored = self._of_trajectories(name)
+        seen = [values[:, :: self._frame_stride] for values in stored]
+        return np.concatenate([np.zeros((0, num_frames)), *seen])
+
+    def _of_trajectories(self, name: str) -> list[np.ndarray]:
+        """A variable of the root group, shard by shard, without the trajectories that failed."""
         pairs = zip(self._shards, self._rows, strict=True)
-        drawn = [np.asarray(self._open(shard.file)[name])[rows] for shard, rows in pairs]
-        return np.concatenate([np.zeros(0), *drawn])
+        return [np.asarray(self._open(shard.file)[name])[rows] for shard, rows in pairs]
 
     def close(self) -> None:
         """Close all files; reading opens them again."""
@@ -121,6 +137,15 @@ class LazyField(BackendArray):
         for i, row in enumerate(numbers):
             out[i] = self._reader.read(row, self._resolution, self._name, where)[turned]
         return out
+
+
+def _stored(key: Any, num_frames: int, frame_stride: int) -> Any:
+    """Where among the stored frames the seen ones lie that `key` picks."""
+    seen = range(0, num_frames, frame_stride)
+    if not isinstance(key, slice):
+        return seen[key]
+    picked = seen[key]
+    return slice(picked.start, picked.stop, picked.step)
 
 
 def _is_reversed(key: Any) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,11 +13,13 @@ from torch import Tensor
 from pdesurrogate.data.parameters import draw_parameters, with_parameters
 from pdesurrogate.data.recipe import Recipe
 from pdesurrogate.data.schema import SPLITS
+from pdesurrogate.grids import Grid
 from pdesurrogate.rollout import repeat, rollout
-from pdesurrogate.solvers import Equation, Solver, SubStepping
+from pdesurrogate.solvers import Diagnosing, Equation, Solver, SubStepping
 
 __all__ = [
     "Failure",
+    "Frame",
     "draw_variants",
     "make_solver",
     "simulate",
@@ -25,8 +27,17 @@ __all__ = [
     "trajectory_parameters",
 ]
 
-Frame = dict[int, dict[str, Tensor]]
-"""Resolution → field name → `(trajectory, y, x)`."""
+
+class Frame(NamedTuple):
+    """What is stored of a batch of trajectories at one time.
+
+    Args:
+        rungs: Resolution → field name → `(trajectory, y, x)`, float32.
+        diagnostics: Name → `(trajectory,)`, float64; of the simulation, so the same for all rungs.
+    """
+
+    rungs: dict[int, dict[str, Tensor]]
+    diagnostics: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ def simulate(
             limit; its later frames are meaningless.
 
     Yields:
-        `num_frames` frames; field values float32.
+        `num_frames` frames.
     """
     variants = draw_variants(recipe, split, indices)
     solver = make_solver(recipe, variants, refinement=refinement, device=device)
@@ -139,13 +150,17 @@ def simulate(
                 elif row not in failed:
                     calm[row] = courant
             if number >= recipe.spin_up_frames:
-                yield {
-                    n: {
-                        name: values.to("cpu", torch.float32)
-                        for name, values in solver.observe(current, grid).items()
-                    }
-                    for n, grid in grids.items()
-                }
+                yield _frame(solver, current, grids)
+
+
+def _frame(solver: Solver, state: Any, grids: Mapping[int, Grid]) -> Frame:
+    rungs = {n: _stored(solver.observe(state, grid), torch.float32) for n, grid in grids.items()}
+    known = solver.diagnose(state) if isinstance(solver, Diagnosing) else {}
+    return Frame(rungs, _stored(known, torch.float64))
+
+
+def _stored(values: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    return {name: of_batch.to("cpu", dtype) for name, of_batch in values.items()}
 
 
 def _with_first(state: Any, following: Iterator[Any]) -> Iterator[Any]:

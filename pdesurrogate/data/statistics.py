@@ -9,7 +9,7 @@ import numpy as np
 from pdesurrogate.conditioning import Condition
 from pdesurrogate.data.distributions import LogUniform
 from pdesurrogate.data.store import Ladder
-from pdesurrogate.fields import Field, FieldStatistics
+from pdesurrogate.fields import FieldStatistics, vectors
 
 __all__ = ["WIDE_RATIO", "condition_statistics", "field_statistics"]
 
@@ -21,9 +21,11 @@ their logarithm."""
 def field_statistics(data: Ladder, resolution: int, fields: Sequence[str]) -> FieldStatistics:
     """Mean, standard deviation and root mean square frame-to-frame change over the train split.
 
-    Summed in float64, one trajectory in memory at a time. The parts of a vector, such as
-    `velocity_x` and `velocity_y`, share their deviations, so that normalisation does not turn it;
-    each has its own mean subtracted.
+    Means over space carry quadrature weights, summed in float64, one trajectory in memory at a
+    time. In a view of every k-th frame they are over all stored frames, and the change is that from
+    each to the k-th after it, as training windows begin at any of them. The parts of a vector, such
+    as `velocity_x` and `velocity_y`, share their deviations, so that normalisation does not turn
+    it; each has its own mean subtracted.
 
     Args:
         data: An opened dataset.
@@ -35,7 +37,7 @@ def field_statistics(data: Ladder, resolution: int, fields: Sequence[str]) -> Fi
     """
     data.check_fields(tuple(fields))
     mean, variance, change_square = _moments(data, resolution, fields)
-    for part in _vectors([data.fields[name] for name in fields]):
+    for part in vectors([data.fields[name] for name in fields]):
         variance[part] = variance[part].mean()
         change_square[part] = change_square[part].mean()
     for name, value in zip(fields, variance, strict=True):
@@ -103,8 +105,8 @@ def _moments(
     data: Ladder, resolution: int, fields: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each field's mean, variance and mean square change."""
-    data.grid(resolution)
-    reader = data.reader("train")
+    weights = data.grid(resolution).quadrature_weights
+    reader, stride = data.stored.reader("train"), data.frame_stride
     if len(reader) == 0:
         raise ValueError(f"the split 'train' of {data.path} has no trajectories")
     sums = np.zeros((3, len(fields)))
@@ -113,23 +115,17 @@ def _moments(
             values = reader.read(row, resolution, name).astype(np.float64)
             if data.fields[name].is_static:
                 values = values[None]  # a single frame, which does not change
-            change = np.diff(values, axis=0)
+            change = values[stride:] - values[:-stride]
             sums[:, channel] += (
-                values.mean(),
-                (values**2).mean(),
-                (change**2).mean() if change.size else 0.0,
+                _mean(values, weights),
+                _mean(values**2, weights),
+                _mean(change**2, weights) if change.size else 0.0,
             )
     reader.close()
     mean, square, change_square = sums / len(reader)
     return mean, square - mean**2, change_square
 
 
-def _vectors(fields: Sequence[Field]) -> list[list[int]]:
-    """Channels of the parts of each vector: those whose names differ in the part's suffix alone."""
-    vectors: dict[str, list[int]] = {}
-    for channel, field in enumerate(fields):
-        if field.vector_part is not None:
-            vector = field.name.removesuffix(f"_{field.vector_part}")
-            # Parts that are named otherwise, such as `u` and `v`, are taken for one vector.
-            vectors.setdefault(vector if vector != field.name else "", []).append(channel)
-    return list(vectors.values())
+def _mean(frames: np.ndarray, weights: np.ndarray) -> float:
+    """Over space by quadrature, and over time."""
+    return float((frames * weights).sum(axis=(-2, -1)).mean())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -13,9 +14,9 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from pdesurrogate.data.parameters import with_parameters
+from pdesurrogate.data.parameters import fixed_parameters, parameter_attributes, with_parameters
 from pdesurrogate.data.recipe import Recipe, parse_recipe
-from pdesurrogate.data.schema import SPLITS, Manifest, file_sha256
+from pdesurrogate.data.schema import SPLITS, Manifest, file_sha256, time_attributes
 from pdesurrogate.data.shards import LazyField, ShardReader
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
@@ -41,14 +42,43 @@ class Ladder:
 
     Trajectories that failed during generation are left out everywhere.
 
+    `data.strided(4)` is the same dataset in steps four times as long.
+
     Args:
         path: The dataset's folder.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.frame_stride = 1
         self.manifest = Manifest.read(path)
         _check_complete(path, self.manifest)
+
+    def strided(self, frame_stride: int) -> Ladder:
+        """A view of every `frame_stride`-th frame from the first one on: longer steps.
+
+        Frames, times and diagnostics are those that are seen. What learns may begin at any stored
+        frame all the same: see `Windows` and `field_statistics`. Views of views multiply.
+
+        Raises:
+            ValueError: If fewer than two frames would be seen.
+        """
+        last = max(1, self.num_frames - 1)
+        if not 1 <= frame_stride <= last:
+            raise ValueError(
+                f"frame_stride must lie between 1 and {last}, got {frame_stride}: the trajectories "
+                f"of {self.path} hold {self.num_frames} frames"
+            )
+        view = copy(self)
+        view.frame_stride = self.frame_stride * frame_stride
+        return view
+
+    @property
+    def stored(self) -> Ladder:
+        """The dataset with every stored frame."""
+        whole = copy(self)
+        whole.frame_stride = 1
+        return whole
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -101,6 +131,12 @@ class Ladder:
         """Names of the parameters that differ from trajectory to trajectory."""
         return tuple(self.manifest.parameters)
 
+    @property
+    def fixed_parameters(self) -> dict[str, float]:
+        """Numbers of the equation that are the same in every trajectory, by name."""
+        fixed = fixed_parameters(self.equation, self.recipe.parameters)
+        return {name: value for name, value in fixed.items() if name not in self.fields}
+
     def parameter_values(self, split: str) -> dict[str, np.ndarray]:
         """Each parameter's value in every trajectory of a split that was computed."""
         reader = self.reader(split)
@@ -128,26 +164,26 @@ class Ladder:
     @property
     def time_step(self) -> float:
         """Time between frames."""
-        return float(self.manifest.recipe["frame_interval"])
+        return self.frame_stride * float(self.manifest.recipe["frame_interval"])
 
     @property
     def solver_time_step(self) -> float:
         """Time step of the simulation."""
-        return self.time_step / int(self.manifest.recipe["steps_per_frame"])
+        return self.stored.time_step / int(self.manifest.recipe["steps_per_frame"])
 
     @property
     def start_time(self) -> float:
         """Time that had passed in the simulation before the first stored frame."""
-        return self.time_step * int(self.manifest.recipe["spin_up_frames"])
+        return self.stored.time_step * int(self.manifest.recipe["spin_up_frames"])
 
     @property
     def num_frames(self) -> int:
         """Frames of a trajectory."""
-        return int(self.manifest.recipe["num_frames"])
+        return len(range(0, int(self.manifest.recipe["num_frames"]), self.frame_stride))
 
     @property
     def accuracy(self) -> dict[str, Any]:
-        """Measured discretisation error; see `measure_accuracy`."""
+        """Measured discretisation error after stored frames; see `measure_accuracy`."""
         return self.manifest.accuracy
 
     @property
@@ -195,7 +231,8 @@ class Ladder:
         """
         if split not in SPLITS:
             raise ValueError(unknown_name("split", split, SPLITS))
-        return ShardReader(self.path, [s for s in self.manifest.shards if s.split == split])
+        shards = [s for s in self.manifest.shards if s.split == split]
+        return ShardReader(self.path, shards, self.frame_stride)
 
     def check_fields(self, names: tuple[str, ...]) -> None:
         """Raise `ValueError` for a name that is no field of the dataset."""
@@ -249,33 +286,68 @@ class Split(Mapping[int, xr.Dataset]):
     def __getitem__(self, resolution: int) -> xr.Dataset:
         """All trajectories on one rung, dimensions `(trajectory, time, y, x)`.
 
-        Static fields have no `time`; parameters are coordinates along `trajectory`.
+        On a sphere the last two are `(latitude, longitude)`. Static fields have no `time`;
+        parameters are coordinates along `trajectory`.
         """
         ladder, reader = self._ladder, self._reader
         grid = ladder.grid(resolution)
         dimensions = {
             "trajectory": len(reader),
             "time": ladder.num_frames,
-            **dict(zip(("y", "x"), grid.num_points, strict=True)),
+            **dict(zip(grid.dimensions, grid.num_points, strict=True)),
         }
         variables = {}
         for name, field in ladder.fields.items():
             kept = {d: n for d, n in dimensions.items() if not (field.is_static and d == "time")}
             lazy = LazyField(reader, resolution, name, tuple(kept.values()))
             attributes = {"units": field.units, "long_name": field.long_name}
+            if field.standard_name:
+                attributes["standard_name"] = field.standard_name
             variables[name] = (tuple(kept), indexing.LazilyIndexedArray(lazy), attributes)
+        points = grid.coordinates(ladder.equation.length_units)
+        return xr.Dataset(variables, coords={**self._labels, **points}, attrs=self._attributes)
+
+    @property
+    def diagnostics(self) -> xr.Dataset:
+        """Conserved and other integral quantities over `(trajectory, time)`, float64, in memory.
+
+        They are those of the reference simulation, on its own grid, and so belong to no rung.
+        Empty of variables where the equation has none.
+        """
+        ladder = self._ladder
+        variables = {
+            known.name: (
+                ("trajectory", "time"),
+                self._reader.read_diagnostic(known.name, ladder.num_frames),
+                {"units": known.units, "long_name": known.long_name},
+            )
+            for known in ladder.manifest.diagnostics
+        }
+        return xr.Dataset(variables, coords=self._labels, attrs=self._attributes)
+
+    @property
+    def _labels(self) -> dict[str, Any]:
+        """What all rungs share: which trajectories, their parameters, and the times."""
+        ladder, reader = self._ladder, self._reader
         times = ladder.time_step * np.arange(ladder.num_frames)
-        return xr.Dataset(
-            variables,
-            coords={
-                "trajectory": ("trajectory", reader.indices),
-                **{name: ("trajectory", reader.read_parameter(name)) for name in ladder.parameters},
-                "time": ("time", times, {"units": "1", "long_name": "time"}),
-                "y": ("y", grid.y, {"units": "1", "long_name": "distance along y"}),
-                "x": ("x", grid.x, {"units": "1", "long_name": "distance along x"}),
-            },
-            attrs={"title": ladder.recipe.title, "dataset": ladder.name, "split": self.name},
-        )
+        drawn = {
+            name: (
+                "trajectory",
+                reader.read_parameter(name),
+                parameter_attributes(ladder.equation, path),
+            )
+            for name, path in ladder.manifest.parameters.items()
+        }
+        return {
+            "trajectory": ("trajectory", reader.indices),
+            **drawn,
+            "time": ("time", times, time_attributes(ladder.equation)),
+        }
+
+    @property
+    def _attributes(self) -> dict[str, str]:
+        ladder = self._ladder
+        return {"title": ladder.recipe.title, "dataset": ladder.name, "split": self.name}
 
     def close(self) -> None:
         """Close the files that were opened for reading."""

@@ -29,17 +29,19 @@ def load_frames(
         data: An opened dataset.
         split: `train`, `valid` or `test`.
         resolution: A rung.
-        fields: Names of fields, or of parameters that differ from trajectory to trajectory. A
-            static field is the same in every frame, a parameter at every point as well.
+        fields: Names of fields, or of parameters, whether they differ from trajectory to trajectory
+            or not. A static field is the same in every frame, a parameter at every point as well.
         trajectories: Which trajectories; None for all.
         time: Which frames; None for all.
 
     Raises:
         ValueError: If the split, rung or a field does not exist.
     """
-    data.check_channels(tuple(fields))
+    fixed = data.fixed_parameters
+    data.check_channels(tuple(name for name in fields if name not in fixed))
     grid, reader = data.grid(resolution), data.reader(split)
-    parameters = data.parameter_values(split)
+    parameters = {name: np.full(len(reader), value) for name, value in fixed.items()}
+    parameters |= data.parameter_values(split)
     rows = range(len(reader))[trajectories or slice(None)]
     frames = range(data.num_frames)[time or slice(None)]
     out = np.empty((len(rows), len(frames), len(fields), *grid.num_points), np.float32)
@@ -57,9 +59,10 @@ def load_frames(
 class Windows(Dataset[Tensor]):
     """All windows of `history + horizon` consecutive frames of a split on one rung.
 
-    Window `i` belongs to trajectory `i // per_trajectory` and starts at frame
-    `i % per_trajectory`. Items are `(time, channel, y, x)`, read straight from the files; worker
-    processes open files of their own.
+    Window `i` belongs to trajectory `i // per_trajectory` and starts at stored frame
+    `i % per_trajectory`. In a view of every k-th frame, too, windows start at every stored frame:
+    what is learnt of a step does not depend on where the counting began. Items are
+    `(time, channel, y, x)`, read straight from the files; worker processes open files of their own.
 
     Args:
         data: An opened dataset.
@@ -85,12 +88,13 @@ class Windows(Dataset[Tensor]):
     ) -> None:
         data.check_channels(tuple(fields))
         self._shape = data.grid(resolution).num_points
-        self._reader = data.reader(split)
+        self._reader = data.stored.reader(split)
         self._resolution, self._fields = resolution, tuple(fields)
         self._static = frozenset(data.static_fields)
         self._parameters = data.parameter_values(split)
-        self._length = history + horizon
-        self.per_trajectory = data.num_frames - self._length + 1
+        self._length, self._stride = history + horizon, data.frame_stride
+        self._span = (self._length - 1) * self._stride + 1
+        self.per_trajectory = data.stored.num_frames - self._span + 1
         if len(self._reader) == 0:
             raise ValueError(f"the split {split!r} of {data.path} has no trajectories")
         if self.per_trajectory < 1:
@@ -112,7 +116,8 @@ class Windows(Dataset[Tensor]):
             if name in self._parameters:
                 out[:, channel] = self._parameters[name][row]
             else:
-                where = () if name in self._static else (slice(first, first + self._length),)
+                frames = slice(first, first + self._span, self._stride)
+                where = () if name in self._static else (frames,)
                 out[:, channel] = self._reader.read(row, self._resolution, name, where)
         return torch.from_numpy(out)
 

@@ -12,10 +12,11 @@ from torch import Tensor
 from pdesurrogate.evaluation.entries import Frames
 from pdesurrogate.evaluation.protocols import Native, Projected, TransferProtocol
 from pdesurrogate.evaluation.schema import RunLabel
+from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
 from pdesurrogate.rollout import repeat, rollout
 from pdesurrogate.solvers import Equation, Solver
-from pdesurrogate.transfer import prolong, restrict
+from pdesurrogate.transfer import prolong_fields, restrict_fields
 
 __all__ = ["CoarseSolver", "Persistence", "TruncationFloor"]
 
@@ -59,13 +60,18 @@ class TruncationFloor:
     out-of-band error than this.
 
     Args:
-        fields: What it shows.
+        shown: What it shows.
         band_grid: The training grid.
     """
 
-    fields: tuple[str, ...]
+    shown: tuple[Field, ...]
     band_grid: Grid
     is_forecast: bool = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of what it shows."""
+        return tuple(field.name for field in self.shown)
 
     @property
     def label(self) -> RunLabel:
@@ -82,7 +88,8 @@ class TruncationFloor:
     ) -> Iterator[Float[Tensor, "batch channel y x"]]:
         """The truncated truth."""
         for frame in frames.select(self.fields).truth.unbind(1):
-            yield prolong(restrict(frame, frames.grid, self.band_grid), self.band_grid, frames.grid)
+            band = restrict_fields(frame, self.shown, frames.grid, self.band_grid)
+            yield prolong_fields(band, self.shown, self.band_grid, frames.grid)
 
 
 @dataclass(frozen=True)
@@ -92,20 +99,25 @@ class CoarseSolver:
     It knows what it is solving: each trajectory's own parameters, and the time.
 
     Args:
-        fields: What it predicts, among the fields that the equation observes.
-        prognostic_fields: What it starts from.
+        predicted: What it predicts, among the fields that the equation observes.
+        prognostic: What it starts from.
         equation: What is solved.
         solver: Solves it on the training grid; used for trajectories that have no parameters of
             their own.
         steps_per_frame: Solver steps between frames.
     """
 
-    fields: tuple[str, ...]
-    prognostic_fields: tuple[str, ...]
+    predicted: tuple[Field, ...]
+    prognostic: tuple[Field, ...]
     equation: Equation
     solver: Solver
     steps_per_frame: int
     is_forecast: bool = True
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of what it predicts."""
+        return tuple(field.name for field in self.predicted)
 
     @property
     def band_grid(self) -> Grid:
@@ -131,13 +143,14 @@ class CoarseSolver:
         """Solve, and observe at every frame."""
         coarse, fine = self.band_grid, frames.grid
         solver = self._solver_of(frames)
-        last = restrict(frames.select(self.prognostic_fields).given[:, -1], fine, coarse)
-        start = dict(zip(self.prognostic_fields, last.unbind(1), strict=True))
+        names = tuple(field.name for field in self.prognostic)
+        last = restrict_fields(frames.select(names).given[:, -1], self.prognostic, fine, coarse)
+        start = dict(zip(names, last.unbind(1), strict=True))
         step = repeat(solver.step, self.steps_per_frame)
         for state in rollout(step, solver.initialise(start, frames.time), frames.num_steps):
             observed = solver.observe(state, coarse)
             frame = torch.stack([observed[name] for name in self.fields], dim=1)
-            yield prolong(frame, coarse, fine)
+            yield prolong_fields(frame, self.predicted, coarse, fine)
 
     def _solver_of(self, frames: Frames) -> Solver:
         """The solver of a batch of trajectories."""

@@ -31,6 +31,7 @@ class Plan:
     """Who is evaluated, where, and on what.
 
     Args:
+        data: The dataset in the surrogates' time steps.
         entries: Surrogates first, then baselines.
         protocols: `native` first: the trained grid is always a row.
         native_everywhere: Whether `native` was asked for on finer grids, too.
@@ -44,6 +45,7 @@ class Plan:
         num_steps: Frames predicted.
     """
 
+    data: Ladder
     entries: tuple[Entry, ...]
     protocols: tuple[TransferProtocol, ...]
     native_everywhere: bool
@@ -84,11 +86,14 @@ def plan_evaluation(
     infos = [surrogate.info for surrogate in loaded]
     for info in infos:
         _check_dataset(info, data, other_data)
+    data = _in_steps_of(infos, data)
     rungs = _checked_resolutions(resolutions, infos, data)
     trained = sorted({info.training_grid.resolution for info in infos}) or [rungs[0]]
     _check_transfer([data.grid(n) for n in trained], [data.grid(n) for n in rungs])
     fields = _scored_fields(infos, data)
     history = max([info.history for info in infos], default=1)
+    if not protocols:
+        raise ValueError("an evaluation needs at least one protocol, such as native")
     chosen = tuple(named(item) if isinstance(item, str) else item for item in protocols)
     twice = [name for name, count in Counter(p.name for p in chosen).items() if count > 1]
     if twice:
@@ -102,13 +107,16 @@ def plan_evaluation(
     told = {name for info in infos for name in info.condition_names}
     loaded_fields = {*fields, *data.prognostic_fields, *told}
     return Plan(
-        entries=(*entries, *_baselines(tuple(fields), trained, data, device)),
+        data=data,
+        entries=(*entries, *_baselines(tuple(fields.values()), trained, data, device)),
         protocols=chosen if any(is_native) else (Native(), *chosen),
         native_everywhere=any(is_native),
         resolutions=rungs,
         fields=tuple(fields.values()),
         loaded_fields=tuple(
-            name for name in (*data.fields, *data.parameters) if name in loaded_fields
+            name
+            for name in (*data.fields, *data.parameters, *data.fixed_parameters)
+            if name in loaded_fields
         ),
         split=split,
         trajectories=_trajectories(split, num_trajectories, data),
@@ -117,7 +125,8 @@ def plan_evaluation(
             "num_steps",
             num_steps,
             data.num_frames - history,
-            f"{data.path} holds {data.num_frames} frames, the first {history} of them given",
+            f"{data.path} holds {data.num_frames} frames {data.time_step:g} apart, the first "
+            f"{history} of them given",
         ),
     )
 
@@ -139,20 +148,49 @@ def _check_dataset(info: SurrogateInfo, data: Ladder, other_data: bool) -> None:
             "--other_data (in Python other_data=True) to evaluate it all the same"
         )
     data.check_fields(info.field_names)
-    for name in info.condition_names:
-        if name not in (*data.parameters, *data.static_fields):
+    for condition in info.conditioning:
+        known = data.static_fields
+        if not condition.is_field:
+            known = (*data.parameters, *data.fixed_parameters)
+        if condition.name not in known:
             raise ValueError(
-                f"{info.name} is told {name!r} besides the fields, which {data.path} has neither "
-                "as a parameter of its trajectories nor as a static field"
+                f"{info.name} is told {condition.name!r} besides the fields, which {data.path} has "
+                "neither as a parameter of its equation nor as a static field"
             )
-    if not math.isclose(info.time_step, data.time_step):
-        raise ValueError(
-            f"{info.name} steps by {info.time_step:g} in time, the frames of {data.path} are "
-            f"{data.time_step:g} apart"
-        )
+        value = data.fixed_parameters.get(condition.name, 1.0)
+        if condition.is_logarithmic and not value > 0:
+            raise ValueError(
+                f"{info.name} is told the logarithm of {condition.name!r}, which is {value:g} in "
+                f"{data.path}"
+            )
     trained = info.training_grid
     if trained.resolution not in data.resolutions or data.grid(trained.resolution) != trained:
         raise ValueError(f"{info.name} was trained on {trained}, which is no rung of {data.path}")
+
+
+def _in_steps_of(infos: Sequence[SurrogateInfo], data: Ladder) -> Ladder:
+    """Every k-th frame of the dataset, as the surrogates step; refuse steps that do not agree."""
+    if not infos:
+        return data
+    for one, other in itertools.pairwise(infos):
+        if not math.isclose(one.time_step, other.time_step):
+            raise ValueError(
+                f"{one.name} steps by {one.time_step:g} in time, {other.name} by "
+                f"{other.time_step:g}: runs of different time steps are evaluated apart"
+            )
+    name, step = infos[0].name, infos[0].time_step
+    stride = round(step / data.time_step)
+    if not math.isclose(step, stride * data.time_step):
+        raise ValueError(
+            f"{name} steps by {step:g} in time, which is no multiple of {data.time_step:g}, the "
+            f"time between the frames of {data.path}"
+        )
+    if stride > 1 and stride >= data.num_frames:
+        raise ValueError(
+            f"{name} steps by {step:g} in time, the trajectories of {data.path} last "
+            f"{data.time_step * (data.num_frames - 1):g}"
+        )
+    return data.strided(stride)
 
 
 def _checked_resolutions(
@@ -230,6 +268,7 @@ def _labels(infos: Sequence[SurrogateInfo], paths: Sequence[Path | None]) -> lis
             flops=float(info.flops),
             training_seconds=info.training_seconds,
             settings=info.settings,
+            conditioning=info.condition_names,
         )
         for name, info in zip(names, infos, strict=True)
     ]
@@ -246,19 +285,21 @@ def _told_apart(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
 
 
 def _baselines(
-    fields: tuple[str, ...], trained: Sequence[int], data: Ladder, device: str
+    fields: tuple[Field, ...], trained: Sequence[int], data: Ladder, device: str
 ) -> list[Entry]:
     """Persistence, and a floor and a solver for every training grid."""
     grids = [data.grid(resolution) for resolution in trained]
     solvers = [_coarse_solver(fields, grid, data, device) for grid in grids]
     return [
-        Persistence(fields, grids[0]),
+        Persistence(tuple(field.name for field in fields), grids[0]),
         *(TruncationFloor(fields, grid) for grid in grids),
         *solvers,
     ]
 
 
-def _coarse_solver(fields: tuple[str, ...], grid: Grid, data: Ladder, device: str) -> CoarseSolver:
+def _coarse_solver(
+    fields: tuple[Field, ...], grid: Grid, data: Ladder, device: str
+) -> CoarseSolver:
     """The equation on a coarse grid, at the Courant number of the reference simulation.
 
     A coarser grid allows a longer step. To deny it to the solver would make a weak baseline.
@@ -267,4 +308,5 @@ def _coarse_solver(fields: tuple[str, ...], grid: Grid, data: Ladder, device: st
     coarsening = data.reference_resolution / grid.resolution
     steps = max(1, math.ceil(reference_steps / coarsening))
     solver = data.equation.discretise(grid, data.time_step / steps, device=device)
-    return CoarseSolver(fields, data.prognostic_fields, data.equation, solver, steps)
+    start = tuple(data.fields[name] for name in data.prognostic_fields)
+    return CoarseSolver(fields, start, data.equation, solver, steps)

@@ -17,6 +17,7 @@ from pdesurrogate.evaluation.protocols import TransferProtocol
 from pdesurrogate.evaluation.provenance import library_versions, machine
 from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, empty_evaluation
 from pdesurrogate.evaluation.walk import Walk, complete_shells, spectrum_steps
+from pdesurrogate.metrics.spectrum import wavenumber_attributes
 from pdesurrogate.surrogate import Surrogate
 
 __all__ = ["evaluate"]
@@ -40,7 +41,8 @@ def evaluate(
     """Roll every surrogate out on every grid and compare it with the truth and the baselines.
 
     Each rollout starts from the first frames of a trajectory: as many as the surrogate with the
-    longest history needs, so that all are scored on the same frames at the same times. The grid
+    longest history needs, so that all are scored on the same frames at the same times. Surrogates
+    that were trained on every k-th frame are evaluated on every k-th, from the first. The grid
     that a surrogate was trained on is always a row, under `native`; a surrogate is not run on
     grids coarser than that.
 
@@ -56,7 +58,7 @@ def evaluate(
         batch_size: Trajectories stepped at once; by default as many as fit in a quarter of a
             gigabyte, at most 16.
         other_data: Whether surrogates that were trained on another dataset are welcome, if their
-            fields, time step and training grid are among this one's.
+            fields and training grid are among this one's, and their time step is a multiple of its.
         device: Where to compute, `cpu` or `cuda`.
         commands: Command lines that lead to this evaluation, for whoever wants to repeat it.
 
@@ -65,8 +67,9 @@ def evaluate(
         averaged, and whose groups `example_<resolution>` hold fields.
 
     Raises:
-        ValueError: If a surrogate was trained on another dataset, a resolution is not in the
-            dataset or below every training grid, a protocol is unknown, or a number is too large.
+        ValueError: If a surrogate was trained on another dataset, the time steps of surrogates and
+            data do not agree, a resolution is not in the dataset or below every training grid, a
+            protocol is unknown, or a number is too large.
         FileNotFoundError: If the directory of a run is absent or unfinished.
     """
     if batch_size is not None and batch_size < 1:
@@ -84,9 +87,9 @@ def evaluate(
     )
     if example_trajectory not in plan.trajectories:
         raise ValueError(f"example_trajectory {example_trajectory} is not among those evaluated")
-    root = _empty_root(plan, data)
-    root.attrs |= _attributes(plan, data, device, commands)
-    walk = Walk(plan, data, root, example_trajectory, batch_size, device)
+    root = _empty_root(plan)
+    root.attrs |= _attributes(plan, device, commands)
+    walk = Walk(plan, root, example_trajectory, batch_size, device)
     with progress_display(walk.num_rollouts) as advance:
         examples = {
             f"/{EXAMPLE_PREFIX}{resolution}": walk.visit(resolution, advance)
@@ -95,7 +98,9 @@ def evaluate(
     return xr.DataTree.from_dict({"/": root, **examples})
 
 
-def _empty_root(plan: Plan, data: Ladder) -> xr.Dataset:
+def _empty_root(plan: Plan) -> xr.Dataset:
+    data = plan.data
+    finest = data.grid(plan.resolutions[-1])
     lead_times = [data.time_step * (k + 1) for k in range(plan.num_steps)]
     return empty_evaluation(
         runs=[entry.label for entry in plan.entries],
@@ -104,34 +109,39 @@ def _empty_root(plan: Plan, data: Ladder) -> xr.Dataset:
         trajectories=plan.trajectories,
         lead_times=lead_times,
         fields=plan.fields,
-        wavenumbers=complete_shells(data.grid(plan.resolutions[-1])),
+        wavenumbers=complete_shells(finest),
         spectrum_lead_times=[lead_times[k] for k in spectrum_steps(plan.num_steps)],
+        time_units=data.equation.time_units,
+        wavenumber_attributes=wavenumber_attributes(finest, data.equation.length_units),
     )
 
 
-def _attributes(plan: Plan, data: Ladder, device: str, commands: Sequence[str]) -> dict[str, Any]:
+def _attributes(plan: Plan, device: str, commands: Sequence[str]) -> dict[str, Any]:
+    data = plan.data
     finest = data.grid(plan.resolutions[-1])
     return {
         "title": f"Resolution transfer on {data.name}",
         "dataset": data.name,
         "dataset_path": str(data.path),
         "physics": _physics(data),
-        "trained_on": _trained_on(plan, data),
+        "trained_on": _trained_on(plan),
         "dataset_sha256": data.sha256,
         "split": plan.split,
         "resolutions": list(plan.resolutions),
         "columns_per_row": finest.num_points[1] / finest.num_points[0],
         "history": plan.history,
         "num_steps": plan.num_steps,
-        "time_units": "1",
+        "frame_stride": data.frame_stride,
+        "time_units": data.equation.time_units,
         "versions": json.dumps(library_versions()),
         "machine": machine(device),
         "commands": json.dumps(list(commands)),
     }
 
 
-def _trained_on(plan: Plan, data: Ladder) -> str:
+def _trained_on(plan: Plan) -> str:
     """Which surrogates learned from other data, and from which."""
+    data = plan.data
     infos = [e.surrogate.info for e in plan.entries if isinstance(e, SurrogateEntry)]
     others = [f"{i.name} on {i.dataset}" for i in infos if i.dataset_sha256 != data.sha256]
     return ", ".join(others) or data.name

@@ -7,8 +7,9 @@ errors instead, so that no mean drops it unseen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -31,6 +32,7 @@ CONVENTIONS = "CF-1.11"
 EXAMPLE_PREFIX = "example_"
 """A group named `example_<resolution>` holds the fields of one trajectory, for pictures."""
 
+_RADIANS = {"units": "1", "long_name": "wavenumber (radians per unit length)"}
 _COMBINATION = ("run", "protocol", "resolution")
 _SCORE = (*_COMBINATION, "trajectory", "lead_time", "field")
 _TRUTH = ("resolution", "trajectory", "lead_time", "field")
@@ -177,6 +179,7 @@ class RunLabel:
         training_seconds: Wall time of the training.
         settings: Fingerprint of model and training settings without the seed; runs that share it
             differ by their seed alone. Empty where there is none.
+        conditioning: What it is told of a trajectory besides the fields.
     """
 
     name: str
@@ -188,6 +191,7 @@ class RunLabel:
     flops: float = np.nan
     training_seconds: float = 0.0
     settings: str = ""
+    conditioning: tuple[str, ...] = ()
 
 
 _LABELS: dict[str, tuple[str, str | None]] = {
@@ -199,6 +203,7 @@ _LABELS: dict[str, tuple[str, str | None]] = {
     "flops": ("floating-point operations of one step at the training grid", "1"),
     "training_seconds": ("wall time of the training", "s"),
     "settings": ("fingerprint of model and training settings, the seed apart", None),
+    "conditioning": ("what it is told besides the fields, separated by commas", None),
 }
 
 
@@ -213,7 +218,7 @@ def empty_evaluation(
     wavenumbers: Sequence[float] | np.ndarray,
     spectrum_lead_times: Sequence[float],
     time_units: str = "1",
-    length_units: str = "1",
+    wavenumber_attributes: Mapping[str, str] = _RADIANS,
 ) -> xr.Dataset:
     """The labelled root group of an evaluation in which nothing has been run yet.
 
@@ -224,10 +229,10 @@ def empty_evaluation(
         trajectories: Indices in the split of the trajectories scored.
         lead_times: Time since the last given frame, one per predicted frame.
         fields: What is predicted.
-        wavenumbers: Centres of the shells, in radians per unit of length.
+        wavenumbers: Centres of the shells.
         spectrum_lead_times: The lead times at which spectra are kept.
         time_units: Unit of the lead times.
-        length_units: Unit of length of the domain.
+        wavenumber_attributes: Unit and name of the wavenumbers.
 
     Returns:
         Every variable of `VARIABLES`, holding its `not_run` value, with all coordinates labelled.
@@ -241,11 +246,8 @@ def empty_evaluation(
             "lead_time", list(lead_times), "time since the last given frame", time_units
         ),
         "field": _coordinate("field", [f.name for f in fields], "field", None),
-        "wavenumber": _coordinate(
-            "wavenumber",
-            list(wavenumbers),
-            "wavenumber (radians per unit length)",
-            "1" if length_units == "1" else f"{length_units}-1",
+        "wavenumber": xr.Variable(
+            ("wavenumber",), np.asarray(list(wavenumbers)), dict(wavenumber_attributes)
         ),
         "spectrum_lead_time": _coordinate(
             "spectrum_lead_time",
@@ -265,7 +267,7 @@ def empty_evaluation(
         ),
     }
     for label, (long_name, units) in _LABELS.items():
-        values = [getattr(run, label) for run in runs]
+        values = [_plain(getattr(run, label)) for run in runs]
         coords[label] = _coordinate("run", values, long_name, units)
     sizes = {name: coords[name].size for name in coords}
     data = {
@@ -287,8 +289,8 @@ def empty_example(
         length_units: Unit of length of the domain.
     """
     shared = ["run", "protocol", "lead_time", "field"]
-    frame = ("lead_time", "field", "y", "x")
-    sizes = dict(evaluation.sizes) | dict(zip("yx", grid.num_points, strict=True))
+    frame = ("lead_time", "field", *grid.dimensions)
+    sizes = dict(evaluation.sizes) | dict(zip(grid.dimensions, grid.num_points, strict=True))
     variables = {
         "truth": (frame, "reference solution"),
         "prediction": (("run", "protocol", *frame), "prediction"),
@@ -301,10 +303,13 @@ def empty_example(
         )
         for name, (dims, long_name) in variables.items()
     }
-    coords = {name: evaluation[name].variable for name in shared}
-    coords["y"] = _coordinate("y", grid.y, "y", length_units)
-    coords["x"] = _coordinate("x", grid.x, "x", length_units)
+    coords: dict[str, Any] = {name: evaluation[name].variable for name in shared}
+    coords |= grid.coordinates(length_units)
     return xr.Dataset(data, coords, attrs={"trajectory": trajectory})
+
+
+def _plain(label: object) -> object:
+    return ", ".join(label) if isinstance(label, tuple) else label
 
 
 def _coordinate(

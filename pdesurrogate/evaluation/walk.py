@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.data import Ladder, load_frames
+from pdesurrogate.data import load_frames
 from pdesurrogate.evaluation.entries import Entry, Frames
 from pdesurrogate.evaluation.plan import Plan
 from pdesurrogate.evaluation.protocols import TransferProtocol
@@ -44,8 +44,7 @@ class Walk:
     """Fills the root group rung by rung, batch by batch, holding one batch of frames at a time.
 
     Args:
-        plan: What to do.
-        data: Where the truth is.
+        plan: What to do, and where the truth is.
         root: The empty evaluation.
         example_trajectory: The trajectory whose fields are kept.
         batch_size: Trajectories stepped at once; None for as many as `evaluate` says.
@@ -53,7 +52,6 @@ class Walk:
     """
 
     plan: Plan
-    data: Ladder
     root: xr.Dataset
     example_trajectory: int
     batch_size: int | None
@@ -69,8 +67,9 @@ class Walk:
 
     def visit(self, resolution: int, advance: Callable[[str], None]) -> xr.Dataset:
         """Evaluate everybody on one rung and return its example fields."""
-        grid = self.data.grid(resolution)
-        example = empty_example(self.root, grid, self.example_trajectory)
+        grid = self.plan.data.grid(resolution)
+        units = self.plan.data.equation.length_units
+        example = empty_example(self.root, grid, self.example_trajectory, units)
         for positions in self._batches(resolution):
             frames = self._frames(resolution, positions)
             place = {"resolution": self.plan.resolutions.index(resolution), "trajectory": positions}
@@ -98,7 +97,7 @@ class Walk:
 
     def _batches(self, resolution: int) -> list[slice]:
         """Positions along `trajectory` of the batches, so small that the frames fit in memory."""
-        points = np.prod(self.data.grid(resolution).num_points)
+        points = np.prod(self.plan.data.grid(resolution).num_points)
         frames = self.plan.history + self.plan.num_steps
         trajectory_bytes = int(4 * points * frames * len(self.plan.loaded_fields))
         size = self.batch_size or min(max(_BATCH_BYTES // trajectory_bytes, 1), _LARGEST_BATCH)
@@ -108,7 +107,7 @@ class Walk:
     def _frames(self, resolution: int, positions: slice) -> Frames:
         history, num_steps = self.plan.history, self.plan.num_steps
         frames = load_frames(
-            self.data,
+            self.plan.data,
             self.plan.split,
             resolution,
             self.plan.loaded_fields,
@@ -119,9 +118,9 @@ class Walk:
             frames[:, :history],
             frames[:, history:],
             self.plan.loaded_fields,
-            self.data.grid(resolution),
-            variants=self.data.variants(self.plan.split, positions),
-            time=self.data.start_time + (history - 1) * self.data.time_step,
+            self.plan.data.grid(resolution),
+            variants=self.plan.data.variants(self.plan.split, positions),
+            time=self.plan.data.start_time + (history - 1) * self.plan.data.time_step,
         )
 
     def _example_position(self, positions: slice) -> int | None:
@@ -173,7 +172,7 @@ class Walk:
 
     def _write_spectrum(self, name: str, spectrum: Tensor, place: Mapping[str, Any]) -> None:
         """Only complete shells are written."""
-        grid = self.data.grid(self.plan.resolutions[place["resolution"]])
+        grid = self.plan.data.grid(self.plan.resolutions[place["resolution"]])
         count = len(complete_shells(grid))
         spot = {**place, "wavenumber": slice(0, count)}
         self.root[name][spot] = spectrum[..., :count].cpu().numpy()

@@ -3,43 +3,88 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.grids import GaussianSphere, Grid
+from pdesurrogate.grids import Grid
 from pdesurrogate.initial_conditions.initial_condition import InitialCondition
+from pdesurrogate.initial_conditions.sphere_points import angles
 
-__all__ = ["BarotropicJet", "RossbyHaurwitzWave", "SolidBodyRotation"]
+__all__ = ["CosineBell", "RossbyHaurwitzWave", "SolidBodyRotation"]
+
+
+@dataclass(frozen=True)
+class CosineBell(InitialCondition):
+    r"""A round hill of a tracer: Williamson's first case.
+
+    $$ h = \frac{h_0}{2} \left(1 + \cos\frac{\pi \gamma}{R}\right)
+       \quad \text{where } \gamma < R, \text{ and 0 elsewhere} $$
+
+    with the angle $\gamma$ to its summit. Its slope is continuous, its curvature is not. Nothing is
+    random.
+
+    Args:
+        peak: $h_0$, in metres.
+        latitude: Of the summit, in degrees.
+        longitude: Of the summit, in degrees east.
+        angular_radius: `R`, in degrees; the published one is a third of a radian.
+
+    Raises:
+        ValueError: If the radius is not between 0 and 180 degrees.
+
+    References:
+        Williamson et al. (1992), *J. Comput. Phys.* 102, §3.1.
+    """
+
+    peak: float = 1000.0
+    latitude: float = 0.0
+    longitude: float = 270.0
+    angular_radius: float = math.degrees(1 / 3)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.angular_radius <= 180:
+            raise ValueError(
+                f"angular_radius must be above 0 and at most 180, got {self.angular_radius}"
+            )
+
+    def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
+        """The hill at the grid's points; see `InitialCondition.sample`."""
+        latitude, longitude = angles(grid)
+        north, east = math.radians(self.latitude), math.radians(self.longitude)
+        along, across = (latitude - north) / 2, (longitude - east) / 2
+        half_sine2 = along.sin() ** 2 + math.cos(north) * latitude.cos() * across.sin() ** 2
+        angle = 2 * half_sine2.clamp(0, 1).sqrt().asin()
+        within = (angle / math.radians(self.angular_radius)).clamp(max=1)
+        return {"height": self.peak / 2 * (1 + (math.pi * within).cos())}
 
 
 @dataclass(frozen=True)
 class SolidBodyRotation(InitialCondition):
-    r"""The fluid turns as a solid body, in balance: Williamson's second case.
+    r"""The fluid turns as a solid body, in balance: Williamson's second and fifth case.
 
     $$ u = U (\cos\varphi \cos\alpha + \sin\varphi \cos\lambda \sin\alpha), \quad
        v = -U \sin\lambda \sin\alpha, \qquad
-       g h = g h_0 - (a \Omega U + \tfrac12 U^2)\, s^2, $$
+       g \eta = g h_0 - (a \Omega U + \tfrac12 U^2)\, s^2, $$
 
-    with $s = \sin\varphi \cos\alpha - \cos\varphi \cos\lambda \sin\alpha$, the sine of the latitude
-    about the flow's own axis. Nothing is random. It is a steady solution if the equation has these
-    parameters and the flow turns about the sphere's axis ($\alpha = 0$) or the sphere does not turn
-    ($\Omega = 0$).
+    with the elevation $\eta$ of the `surface`, which is the depth where the ground is flat, and
+    $s = \sin\varphi \cos\alpha - \cos\varphi \cos\lambda \sin\alpha$, the sine of the latitude
+    about the flow's own axis. Nothing is random. Over flat ground it is a steady solution if the
+    equation has these parameters and the flow turns about the sphere's axis ($\alpha = 0$) or the
+    sphere does not turn ($\Omega = 0$).
 
     Args:
         speed: `U`, in metres per second.
-        equatorial_depth: $h_0$, in metres.
+        equatorial_depth: $h_0$, elevation of the surface at the flow's equator, in metres.
         tilt: $\alpha$ between the flow's axis and the sphere's, in degrees.
         gravity: Of the equation.
         rotation_rate: Of the equation.
         radius: Of the equation.
 
     References:
-        Williamson et al. (1992), *J. Comput. Phys.* 102, §3.2.
+        Williamson et al. (1992), *J. Comput. Phys.* 102, §§3.2, 3.5.
     """
 
     speed: float = 2 * math.pi * 6.37122e6 / (12 * 86400)
@@ -51,13 +96,13 @@ class SolidBodyRotation(InitialCondition):
 
     def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
         """The flow at the grid's points; see `InitialCondition.sample`."""
-        latitude, longitude = _angles(grid)
+        latitude, longitude = angles(grid)
         tilted, upright = math.sin(math.radians(self.tilt)), math.cos(math.radians(self.tilt))
         sine, cosine = latitude.sin(), latitude.cos()
         s = sine * upright - cosine * longitude.cos() * tilted
         drop = self.radius * self.rotation_rate * self.speed + 0.5 * self.speed**2
         return {
-            "height": self.equatorial_depth - drop / self.gravity * s**2,
+            "surface": self.equatorial_depth - drop / self.gravity * s**2,
             "velocity_x": self.speed * (cosine * upright + sine * longitude.cos() * tilted),
             "velocity_y": -self.speed * longitude.sin() * tilted + 0 * latitude,
         }
@@ -101,7 +146,7 @@ class RossbyHaurwitzWave(InitialCondition):
 
     def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
         """The wave at the grid's points; see `InitialCondition.sample`."""
-        latitude, longitude = _angles(grid)
+        latitude, longitude = angles(grid)
         s, c = latitude.sin(), latitude.cos()
         r, w, k, omega = self.wavenumber, self.rate, self.rate, self.rotation_rate
         crest, double = (r * longitude).cos(), (2 * r * longitude).cos()
@@ -119,104 +164,3 @@ class RossbyHaurwitzWave(InitialCondition):
             "velocity_x": self.radius * east,
             "velocity_y": self.radius * north,
         }
-
-
-@dataclass(frozen=True)
-class BarotropicJet(InitialCondition):
-    r"""A balanced jet in the middle latitudes and a bump of the surface that makes it unstable.
-
-    $$ u = \frac{U}{e_n} \exp \frac{1}{(\varphi - \varphi_0)(\varphi - \varphi_1)}
-       \quad \text{for } \varphi_0 < \varphi < \varphi_1, \qquad
-       e_n = \exp \frac{-4}{(\varphi_1 - \varphi_0)^2}, $$
-    $$ g h = g h_0 - \int^{\varphi} a u \left(2 \Omega \sin\varphi'
-       + \frac{\tan\varphi'}{a} u\right) d\varphi'
-       + g \hat h \cos\varphi\, e^{-(\lambda - \lambda_2)^2/\alpha^2}
-       e^{-(\varphi_2 - \varphi)^2/\beta^2}, $$
-
-    with $\varphi_0 = \pi/7$, $\varphi_1 = \pi/2 - \varphi_0$, $\varphi_2 = \pi/4$,
-    $\alpha = 1/3$, $\beta = 1/15$ and $\lambda_2$ in the middle of the grid's longitudes, at 180°.
-    $h_0$ makes the mean of the balanced depth the given one. Nothing is random. Without the bump it
-    is a steady solution of the equation without hyperdiffusion.
-
-    Args:
-        speed: `U`, the jet's largest, in metres per second.
-        bump: $\hat h$, in metres; 0 leaves the jet in balance.
-        mean_depth: Of the balanced fluid, in metres.
-        gravity: Of the equation.
-        rotation_rate: Of the equation.
-        radius: Of the equation.
-
-    References:
-        Galewsky, Scott & Polvani (2004), *Tellus A* 56, eqs. 2–4.
-    """
-
-    speed: float = 80.0
-    bump: float = 120.0
-    mean_depth: float = 10000.0
-    gravity: float = 9.80616
-    rotation_rate: float = 7.292e-5
-    radius: float = 6.37122e6
-
-    def sample(self, rng: np.random.Generator, grid: Grid) -> dict[str, Float[Tensor, "y x"]]:
-        """The jet at the grid's points; see `InitialCondition.sample`."""
-        latitude, longitude = _angles(grid)
-        across = (math.pi / 4 - latitude) * 15
-        along = (longitude - math.pi) * 3
-        bump = self.bump * latitude.cos() * torch.exp(-(along**2) - across**2)
-        zeros = torch.zeros(grid.num_points, dtype=torch.float64)
-        return {
-            "height": torch.from_numpy(self._depth(latitude[:, 0].numpy()))[:, None] + bump,
-            "velocity_x": torch.from_numpy(self._wind(latitude.numpy())) + zeros,
-            "velocity_y": zeros,
-        }
-
-    @property
-    def _edges(self) -> tuple[float, float]:
-        return math.pi / 7, math.pi / 2 - math.pi / 7
-
-    def _wind(self, latitude: np.ndarray) -> np.ndarray:
-        south, north = self._edges
-        inside = (latitude > south) & (latitude < north)
-        product = np.where(inside, (latitude - south) * (latitude - north), -1.0)
-        peak = np.exp(-4 / (north - south) ** 2)
-        return np.where(inside, self.speed / peak * np.exp(1 / product), 0.0)
-
-    def _depth(self, latitude: np.ndarray) -> np.ndarray:
-        """In balance with the wind: falling northwards across the jet, constant on either side."""
-        south, north = self._edges
-        inside = _integral(lambda at: self._drop(at) * np.cos(at), south, np.array([north]))
-        beyond = self._drop(np.array([north])) * (1 - math.sin(north))
-        return np.asarray(self.mean_depth + 0.5 * (inside + beyond) - self._drop(latitude))
-
-    def _drop(self, latitude: np.ndarray) -> np.ndarray:
-        """How far the surface has fallen from south of the jet."""
-
-        def slope(at: np.ndarray) -> np.ndarray:
-            wind = self._wind(at)
-            turn = 2 * self.rotation_rate * self.radius * np.sin(at) + np.tan(at) * wind
-            return np.asarray(wind * turn / self.gravity)
-
-        south, north = self._edges
-        return _integral(slope, south, np.clip(latitude, south, north))
-
-
-def _integral(
-    function: Callable[[np.ndarray], np.ndarray], low: float, high: np.ndarray
-) -> np.ndarray:
-    """By Gauss's quadrature with enough nodes for a jet's smooth edges."""
-    nodes, weights = np.polynomial.legendre.leggauss(200)
-    width = np.asarray(high - low)
-    values = function(low + (nodes + 1) / 2 * width[..., None])
-    return np.asarray((values * weights).sum(-1) * width / 2)
-
-
-def _angles(grid: Grid) -> tuple[Float[Tensor, "y 1"], Float[Tensor, "1 x"]]:
-    """Latitudes and longitudes in radians.
-
-    Raises:
-        ValueError: If the grid is not on a sphere.
-    """
-    if not isinstance(grid, GaussianSphere):
-        raise ValueError(f"a flow on a sphere needs a GaussianSphere, got {type(grid).__name__}")
-    latitude, longitude = torch.tensor(grid.y).deg2rad(), torch.tensor(grid.x).deg2rad()
-    return latitude[:, None], longitude[None, :]

@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.grids import Channel, ClosedBox, Grid, OpenBox, PeriodicBox
+from pdesurrogate.grids import Channel, ClosedBox, GaussianSphere, Grid, OpenBox, PeriodicBox
+from pdesurrogate.operators.spherical_harmonics import linear_truncation, spherical_harmonics
 
-__all__ = ["nyquist_wavenumber", "power_spectrum", "shell_wavenumbers"]
+__all__ = ["nyquist_wavenumber", "power_spectrum", "shell_wavenumbers", "wavenumber_attributes"]
 
 
 def power_spectrum(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "*lead shell"]:
@@ -26,9 +27,17 @@ def power_spectrum(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "
     lie in the corners of the square of resolved modes: they are incomplete, but needed for the sum.
     A closed box or a channel is continued evenly beyond its edges to a periodic box twice as long.
 
+    On a sphere a shell holds the spherical harmonics of one degree `l`, the total wavenumber,
+
+    $$ E_l = \frac{1}{4\pi} \sum_{|m| \le l} |c_{lm}|^2, \qquad \sum_l E_l = \overline{u^2}, $$
+
+    up to `linear_truncation(grid)`; the sum is the mean square over the area for fields without
+    harmonics beyond, which the grid cannot tell from others. The parts of a wind, whose harmonics
+    decay slowly because they jump at the poles, are no such fields; vorticity is.
+
     Args:
         u: Field on `grid`, in any unit.
-        grid: A periodic, closed or open box, or a channel.
+        grid: A periodic, closed or open box, a channel or a sphere.
 
     Returns:
         Power in the square of the unit of `u`.
@@ -36,6 +45,8 @@ def power_spectrum(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "
     Raises:
         TypeError: If no spectrum is known for this kind of grid.
     """
+    if isinstance(grid, GaussianSphere):
+        return _power_per_degree(u, grid)
     box = _periodic_box(grid)
     if isinstance(grid, (ClosedBox, Channel, OpenBox)):
         u = torch.cat([u, u.flip(-2)], dim=-2)
@@ -51,9 +62,13 @@ def power_spectrum(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "
 def shell_wavenumbers(grid: Grid) -> Float[np.ndarray, " shell"]:
     """Centres of the shells of `power_spectrum`, in radians per unit of length.
 
+    On a sphere they are the degrees of the harmonics.
+
     Raises:
         TypeError: If no spectrum is known for this kind of grid.
     """
+    if isinstance(grid, GaussianSphere):
+        return np.arange(linear_truncation(grid) + 1.0)
     box = _periodic_box(grid)
     return np.arange(_shell_of_modes(box).max() + 1) * _fundamental(box)
 
@@ -61,9 +76,34 @@ def shell_wavenumbers(grid: Grid) -> Float[np.ndarray, " shell"]:
 def nyquist_wavenumber(grid: Grid) -> float:
     """The largest wavenumber that the grid sees in every direction, in radians per unit of length.
 
-    Shells whose centre lies strictly below it are complete.
+    Shells whose centre lies strictly below it are complete. On a sphere it is the first degree that
+    the grid cannot hold.
     """
+    if isinstance(grid, GaussianSphere):
+        return linear_truncation(grid) + 1.0
     return math.pi / max(grid.spacing)
+
+
+def wavenumber_attributes(grid: Grid, length_units: str) -> dict[str, str]:
+    """Unit and name of the wavenumbers.
+
+    Args:
+        grid: Where the field is sampled.
+        length_units: UDUNITS string of the unit of length.
+    """
+    if isinstance(grid, GaussianSphere):
+        return {"units": "1", "long_name": "degree of the spherical harmonics"}
+    units = "1" if length_units == "1" else f"{length_units}-1"
+    return {"units": units, "long_name": "wavenumber (radians per unit length)"}
+
+
+def _power_per_degree(
+    u: Float[Tensor, "*lead y x"], grid: GaussianSphere
+) -> Float[Tensor, "*lead degree"]:
+    harmonics = spherical_harmonics(grid, linear_truncation(grid), u.dtype, u.device)
+    power = harmonics.analyse(u).abs() ** 2
+    # Negative orders, which a real field does not store, have the power of the positive ones.
+    return (2 * power.sum(dim=-1) - power[..., 0]) / (4 * math.pi)
 
 
 def _periodic_box(grid: Grid) -> PeriodicBox:

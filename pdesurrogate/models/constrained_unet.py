@@ -43,6 +43,8 @@ class ConstrainedUNet(UNetSpec):
         levels: How often the grid is halved; sides must be divisible by `2**levels`.
         norm: `none` by default, see `UNetSpec`.
         activation: See `UNetSpec`.
+        attention: See `UNetSpec`.
+        film: See `UNetSpec`.
         output: The space of the output; names a class of `pdesurrogate.models`.
         obstacle_channel: Which channel of the input is the fraction of a cell that lies inside a
             body, counted from the end if negative; None if there are no bodies. The output is then
@@ -108,7 +110,7 @@ class ConstrainedUNet(UNetSpec):
             for i in range(1, self.levels + 1)
         ]
         bottleneck = _FirstAnswer(
-            ResidualBlock(inputs[0], channels[0], style),
+            self.attended(ResidualBlock(inputs[0], channels[0], style), channels[0]),
             style.convolution(channels[0], splines.channels),
             splines,
         )

@@ -1,19 +1,78 @@
-"""What a network costs: parameters and floating-point operations."""
+"""What a network costs: parameters, floating-point operations, memory and time."""
 
 from __future__ import annotations
 
 import math
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from pdesurrogate.grids import Grid
 
-__all__ = ["count_flops", "count_parameters"]
+__all__ = ["Cost", "count", "count_activation_bytes", "count_flops", "count_parameters"]
+
+_REPETITIONS = 5
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one sample on one grid costs a network; made by `count`.
+
+    Args:
+        num_points: The grid's points along y and x.
+        parameters: Trainable real numbers; a complex one counts as two.
+        flops: Floating-point operations of a forward pass, as `count_flops` counts them.
+        activation_bytes: What a forward pass keeps for the backward one.
+        forward_seconds: Time of a forward pass without gradients, the median of five.
+        training_seconds: Time of a forward and a backward pass, the median of five.
+        threads: Threads that torch computed with, if on a CPU.
+        device: Where it was timed.
+    """
+
+    num_points: tuple[int, int]
+    parameters: int
+    flops: int
+    activation_bytes: int
+    forward_seconds: float
+    training_seconds: float
+    threads: int
+    device: str
+
+
+def count(network: nn.Module, grid: Grid, in_channels: int) -> Cost:
+    """Count and measure what a network costs, where it lies and in its own precision.
+
+    All but the seconds are exact and the same on every machine. The seconds are of this one, while
+    it does whatever else it does: compare those of networks that were measured in turns.
+
+    Args:
+        network: A network from `(batch, in_channels, y, x)`.
+        grid: Number of points of its input.
+        in_channels: Channels of its input.
+    """
+    sample = _sample(network, in_channels, grid)
+    with _evaluating(network):
+        with torch.no_grad():
+            forward = _seconds(lambda: network(sample), sample.device)
+        training = _seconds(lambda: _forward_and_backward(network, sample), sample.device)
+    return Cost(
+        num_points=grid.num_points,
+        parameters=count_parameters(network),
+        flops=count_flops(network, in_channels, grid),
+        activation_bytes=count_activation_bytes(network, in_channels, grid),
+        forward_seconds=forward,
+        training_seconds=training,
+        threads=torch.get_num_threads(),
+        device=str(sample.device),
+    )
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -44,14 +103,69 @@ def count_flops(module: nn.Module, in_channels: int, grid: Grid) -> int:
         in_channels: Channels of its input.
         grid: Number of points of its input.
     """
-    like = next(module.parameters(), torch.empty(0))
-    sample = torch.zeros(
-        1, in_channels, *grid.num_points, device=like.device, dtype=like.dtype.to_real()
-    )
+    sample = _sample(module, in_channels, grid)
     counter = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
     with torch.no_grad(), _evaluating(module), counter:
         module(sample)
     return round(counter.get_total_flops())
+
+
+def count_activation_bytes(module: nn.Module, in_channels: int, grid: Grid) -> int:
+    """Bytes that a forward pass of one sample keeps for the backward pass.
+
+    Every storage that autograd holds on to counts once and whole, however many operations and
+    views refer to it; parameters and buffers, which are there anyway, do not count. The peak of a
+    training step is above it by the gradients and by what operations need while they run.
+
+    Args:
+        module: A network from `(batch, in_channels, y, x)`.
+        in_channels: Channels of its input.
+        grid: Number of points of its input.
+    """
+    sample = _sample(module, in_channels, grid)
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with _evaluating(module), torch.enable_grad(), saved_tensors_hooks(note, lambda t: t):
+        # Holding the output holds what was saved: no storage is freed and its address used again.
+        output = module(sample)
+    for held in (*module.parameters(), *module.buffers()):
+        kept.pop(held.untyped_storage().data_ptr(), None)
+    del output
+    return sum(kept.values())
+
+
+def _sample(module: nn.Module, in_channels: int, grid: Grid) -> Tensor:
+    """One input of zeros, where the network lies and in its precision."""
+    like = next(module.parameters(), torch.empty(0))
+    shape = (1, in_channels, *grid.num_points)
+    return torch.zeros(shape, device=like.device, dtype=like.dtype.to_real())
+
+
+def _forward_and_backward(module: nn.Module, sample: Tensor) -> None:
+    """Compute all gradients and leave none behind."""
+    learned: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
+    with torch.enable_grad():
+        if not learned:
+            sample = sample.requires_grad_()
+        output = module(sample)
+        torch.autograd.grad(output.sum(), learned or [sample], allow_unused=True)
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """The median time of some repetitions, after one that nobody looks at."""
+    times = []
+    for _ in range(1 + _REPETITIONS):
+        started = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[1:])
 
 
 @contextmanager

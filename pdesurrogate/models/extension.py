@@ -60,7 +60,7 @@ class FineDecoder(Decoder):
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        self.residual = nn.Sequential(
+        self.blocks = nn.Sequential(
             ResidualBlock(in_channels + out_channels, width, style),
             ResidualBlock(width, width, style),
         )
@@ -75,7 +75,7 @@ class FineDecoder(Decoder):
     ) -> Float[Tensor, "batch c_out y x"]:
         """Embed, and add what only the fine grid knows."""
         embedded = self.precondition(coarse, skip)
-        return embedded + self.read_off(self.residual(torch.cat([skip, embedded], dim=1)))
+        return embedded + self._added(embedded, skip)
 
     def precondition(
         self,
@@ -84,3 +84,14 @@ class FineDecoder(Decoder):
     ) -> Float[Tensor, "batch c_out y x"]:
         """The embedded coarse answer."""
         return self.embedding(coarse, skip)
+
+    def residual(
+        self,
+        coarse: Float[Tensor, "batch c_coarse y_coarse x_coarse"],
+        skip: Float[Tensor, "batch c_skip y x"],
+    ) -> Float[Tensor, "batch c_out y x"]:
+        """What only the fine grid knows."""
+        return self._added(self.precondition(coarse, skip), skip)
+
+    def _added(self, embedded: Tensor, skip: Tensor) -> Tensor:
+        return self.read_off(self.blocks(torch.cat([skip, embedded], dim=1)))

@@ -9,10 +9,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pdesurrogate.grids import Grid
-from pdesurrogate.models.blocks import ConvStyle, FullyResidualBlock, ResidualBlock
+from pdesurrogate.models.blocks import (
+    ConvStyle,
+    FullyResidualBlock,
+    ResidualBlock,
+    added_residuals,
+)
 from pdesurrogate.models.initialisation import halve_residual, keep_variance
 from pdesurrogate.models.options import require_at_least
-from pdesurrogate.models.spaces import Embedding, Haar, Space
+from pdesurrogate.models.spaces import Embedding, Haar, Space, start_as_haar
 from pdesurrogate.models.unet import Decoder, Level, UNet, check_grid_size
 from pdesurrogate.models.unet_spec import UNetSpec
 
@@ -34,6 +39,8 @@ class ResidualUNet(UNetSpec):
         levels: How often the grid is coarsened.
         norm: `none` by default, see `UNetSpec`.
         activation: See `UNetSpec`.
+        attention: See `UNetSpec`.
+        film: See `UNetSpec`.
         extra_decoder_blocks: Fully residual blocks added to the decoder of each level.
         space: The nested spaces; names a class of `pdesurrogate.models`.
 
@@ -72,11 +79,11 @@ class ResidualUNet(UNetSpec):
                 )
                 for i in range(1, self.levels + 1)
             ],
-            bottleneck=ResidualBlock(inputs[0], channels[0], style),
+            bottleneck=self.attended(ResidualBlock(inputs[0], channels[0], style), channels[0]),
             head=style.convolution(self.width, out_channels),
         )
         for parts in (network.encoders, network.bottleneck, network.decoders):
-            parts.apply(keep_variance).apply(halve_residual)
+            parts.apply(keep_variance).apply(halve_residual).apply(start_as_haar)
         return network
 
 
@@ -129,6 +136,17 @@ class ResidualDecoder(Decoder):
     ) -> Float[Tensor, "batch c_out y x"]:
         """What the residuals are added to."""
         return self.block.precondition(self._joined(coarse, skip))
+
+    def residual(
+        self,
+        coarse: Float[Tensor, "batch c_coarse y_coarse x_coarse"],
+        skip: Float[Tensor, "batch c_skip y x"],
+    ) -> Float[Tensor, "batch c_out y x"]:
+        """The residuals of all blocks, added up without what they are added to."""
+        joined = self._joined(coarse, skip)
+        first = self.block.residual(joined)
+        reached = self.block.precondition(joined) + first
+        return first + added_residuals(reached, self.extra_blocks)
 
     def _joined(self, coarse: Tensor, skip: Tensor) -> Tensor:
         return torch.cat([skip, self.embedding(self.reduction(coarse), skip)], dim=1)

@@ -62,3 +62,18 @@ class ModelSpec(ABC):
             ValueError: Says in one sentence what does not fit.
         """
         return
+
+    def build_conditioned(
+        self, in_channels: int, out_channels: int, grid: Grid, parameters: tuple[int, ...]
+    ) -> nn.Module:
+        """The network, told which of its input channels are constant in space.
+
+        What trains and loads calls this. By default parameters are channels like all others.
+
+        Args:
+            in_channels: As for `build`.
+            out_channels: As for `build`.
+            grid: As for `build`.
+            parameters: Input channels that are parameters of the trajectory.
+        """
+        return self.build(in_channels, out_channels, grid)

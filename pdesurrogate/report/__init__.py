@@ -1,5 +1,6 @@
-"""Reports: an evaluation as one self-contained HTML page."""
+"""Reports: an evaluation as one self-contained HTML page, a network's levels as a picture."""
 
+from pdesurrogate.report.levels import plot_levels
 from pdesurrogate.report.page import write_report
 
-__all__ = ["write_report"]
+__all__ = ["plot_levels", "write_report"]

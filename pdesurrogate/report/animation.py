@@ -68,7 +68,8 @@ def animate(
         alt=(
             f"{num_steps} frames of the {study.field_label(field)} at {study.size(resolution)}, "
             f"lead time {significant(study.lead_times[0])} to "
-            f"{significant(study.lead_times[-1])}: {names}."
+            f"{significant(study.lead_times[-1])} {study.time_unit}".rstrip()
+            + f": {names}."
         ),
         width=width,
         height=height,
@@ -143,8 +144,7 @@ def _draw_clock(
 ) -> None:
     """Lead time in words and as a bar that fills."""
     num_steps = len(study.lead_times)
-    unit = str(study.table.attrs.get("time_units", "1"))
-    text = f"lead time {study.lead_times[step]:.4g}{'' if unit == '1' else ' ' + unit}"
+    text = f"lead time {study.lead_times[step]:.4g} {study.time_unit}".rstrip()
     draw.text((0, height - _FOOTER + 6), text, fill=_PALE, font=_font(14))
     left, y = 190, height - _FOOTER + 14
     draw.line([(left, y), (width - 1, y)], fill="#dddddd", width=4)

@@ -157,7 +157,7 @@ def _lead_time_panel(
         axes.set_ylim(*limits)
         plain_log_ticks(axes, limits)
         axes.set_xlim(0, study.lead_times[-1] * 1.02)
-        axes.set_xlabel(f"lead time{_unit(study)}")
+        axes.set_xlabel(f"lead time [{study.time_unit}]" if study.time_unit else "lead time")
         axes.set_ylabel("total error")
         source = figure_uri(figure)
     items = [
@@ -218,7 +218,7 @@ def _resolution_panel(
             draw_series(axes, series, n, mean, mark_every=1)
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_locator(FixedLocator(list(study.resolutions)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:.0f}²"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: study.short_size(int(n))))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_ylim(-0.01 * top, top)
         axes.set_xlabel("evaluation grid")
@@ -265,7 +265,8 @@ def _spectrum_panel(
         axes.set_ylim(*limits)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda k, _: f"{k:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel("wavenumber")
+        is_degree = "degree" in str(study.table["wavenumber"].attrs.get("long_name", ""))
+        axes.set_xlabel("degree of the spherical harmonics" if is_degree else "wavenumber")
         axes.set_ylabel("power per shell")
         source = figure_uri(figure)
     alt = (
@@ -289,7 +290,7 @@ def _mark_nyquist(
         if nyquist < limit:
             axes.axvspan(nyquist, limit, color="#000000", alpha=0.035, lw=0)
         axes.annotate(
-            f"{n0}²",
+            study.short_size(n0),
             (nyquist, 1.01),
             xycoords=("data", "axes fraction"),
             ha="center",
@@ -297,11 +298,6 @@ def _mark_nyquist(
             fontsize=8,
             color="#666666",
         )
-
-
-def _unit(study: Study) -> str:
-    unit = str(study.table.attrs.get("time_units", "1"))
-    return "" if unit == "1" else f" [{unit}]"
 
 
 def _described(items: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from pdesurrogate.evaluation import open_evaluation
 from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, VARIABLES
+from pdesurrogate.grids import GaussianSphere
 
 __all__ = ["Example", "Gathered", "gather"]
 
@@ -33,6 +34,19 @@ class Example:
     def trajectory(self) -> int:
         """Which trajectory of the split is shown."""
         return int(self.group.attrs.get("trajectory", -1))
+
+    @property
+    def is_map(self) -> bool:
+        """Whether rows are latitudes and columns longitudes."""
+        return "latitude" in self.group.dims
+
+    @property
+    def weights(self) -> np.ndarray:
+        """What a row of points weighs against the others, of shape `(y, 1)`."""
+        rows = self.group["truth"].shape[-2]
+        if not self.is_map:
+            return np.ones((rows, 1))
+        return GaussianSphere((rows, self.group.sizes["longitude"])).quadrature_weights[:, :1]
 
     def truth(self, step: int, field: str) -> np.ndarray:
         """The reference solution after `step + 1` predicted frames, of shape `(y, x)`."""

@@ -29,6 +29,7 @@ class Method:
         parameters: Trained numbers.
         flops: Floating-point operations of one step at the training grid; NaN if unknown.
         training_seconds: Wall time of one training, averaged over seeds.
+        told: What it is told besides the fields, as the file lists it.
         look: Colour and marker.
     """
 
@@ -41,6 +42,7 @@ class Method:
     parameters: int
     flops: float
     training_seconds: float
+    told: str
     look: Look
 
 
@@ -115,10 +117,36 @@ class Study:
         """Predicted fields; the first is the one that figures show."""
         return tuple(str(f) for f in self.table["field"].values)
 
+    def short_size(self, resolution: int) -> str:
+        """The same where there is little room: squares by their side."""
+        is_square = float(self.table.attrs.get("columns_per_row", 1.0)) == 1
+        return f"{resolution}²" if is_square else self.size(resolution).replace(" ", "")
+
     @property
     def lead_times(self) -> Float[np.ndarray, " lead_time"]:
-        """Time since the last given frame."""
-        return self.table["lead_time"].values.astype(float)
+        """Time since the last given frame, in `time_unit`."""
+        return self.table["lead_time"].values.astype(float) / self._time_scale[0]
+
+    @property
+    def spectrum_lead_times(self) -> Float[np.ndarray, " spectrum_lead_time"]:
+        """The lead times at which there are spectra, in `time_unit`."""
+        return self.table["spectrum_lead_time"].values.astype(float) / self._time_scale[0]
+
+    @property
+    def time_unit(self) -> str:
+        """What follows a lead time in a sentence: empty where time has no unit."""
+        return self._time_scale[1]
+
+    @cached_property
+    def _time_scale(self) -> tuple[float, str]:
+        """Seconds are told in the largest unit of which the rollout has two."""
+        unit = str(self.table.attrs.get("time_units", "1"))
+        last = float(self.table["lead_time"].values[-1])
+        if unit == "s":
+            for length, name in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+                if last >= 2 * length:
+                    return length, name
+        return 1.0, "" if unit == "1" else unit
 
     @property
     def num_trajectories(self) -> int:
@@ -267,6 +295,7 @@ def _beginning(names: Sequence[str]) -> str:
 def _method(table: xr.Dataset, indices: Sequence[int], name: str, look_index: int) -> Method:
     rows = table.isel(run=list(indices))
     model = str(rows["model"].values[0])
+    told = rows.coords.get("conditioning")  # files of the first releases do not say
     is_baseline = bool(rows["kind"].values[0] == "baseline")
     training_resolution = int(rows["training_resolution"].values[0])
     return Method(
@@ -279,5 +308,6 @@ def _method(table: xr.Dataset, indices: Sequence[int], name: str, look_index: in
         parameters=int(rows["parameters"].values[0]),
         flops=float(rows["flops"].values[0]),
         training_seconds=float(rows["training_seconds"].values.mean()),
+        told="" if told is None else str(told.values[0]),
         look=baseline_look(model) if is_baseline else surrogate_look(look_index),
     )

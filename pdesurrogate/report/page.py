@@ -79,7 +79,7 @@ def _context(gathered: Gathered) -> dict[str, Any]:
     study = Study.of(gathered.table)
     field, finest = study.fields[0], study.resolutions[-1]
     galleries = _galleries(study, gathered, field)
-    times = study.table["spectrum_lead_time"].values.astype(float)
+    times = study.spectrum_lead_times
     return {
         "title": str(study.table.attrs.get("title", "Evaluation")),
         "headline": headline(study, field),
@@ -92,6 +92,8 @@ def _context(gathered: Gathered) -> dict[str, Any]:
         "num_steps": len(study.lead_times),
         "useful_error": USEFUL_ERROR,
         "lead_times": study.lead_times,
+        "time_unit": study.time_unit,
+        "short_sizes": [study.short_size(n) for n in study.resolutions],
         "num_trajectories": study.num_trajectories,
         "resolutions": study.resolutions,
         "protocols": study.protocols,

@@ -88,6 +88,7 @@ class Gallery:
     tiles: tuple[Tile, ...]
     values: Scale
     differences: Scale
+    is_map: bool = False
 
 
 def gallery(
@@ -124,7 +125,8 @@ def gallery(
     for series, frame in frames.items():
         difference = frame - truth
         pictures = values.image(frame, fineness), differences.image(difference, fineness)
-        tiles.append(_tile(series, difference, truth, pictures, where))
+        error = _relative(difference, truth, examples[0].weights)
+        tiles.append(_tile(series, difference, error, pictures, where))
     return Gallery(
         resolution,
         study.size(resolution),
@@ -133,6 +135,7 @@ def gallery(
         tuple(tiles),
         values,
         differences,
+        is_map=examples[0].is_map,
     )
 
 
@@ -188,15 +191,22 @@ def _difference_limit(
     return min(float(np.median(sizes)), amplitude) or amplitude if sizes else amplitude
 
 
+def _relative(
+    difference: Float[np.ndarray, "y x"],
+    truth: Float[np.ndarray, "y x"],
+    weights: Float[np.ndarray, "y 1"],
+) -> float:
+    return float(np.sqrt((weights * difference**2).sum() / (weights * truth**2).sum()))
+
+
 def _tile(
     series: Series,
     difference: Float[np.ndarray, "y x"],
-    truth: Float[np.ndarray, "y x"],
+    error: float,
     pictures: tuple[Image.Image, Image.Image],
     where: str,
 ) -> Tile:
     """Both pictures, prediction and difference, with what they show in words."""
-    error = float(np.linalg.norm(difference) / np.linalg.norm(truth))
     largest = significant(float(np.abs(difference).max()))
     subtitle = "" if series.method.is_baseline else series.protocol
     return Tile(

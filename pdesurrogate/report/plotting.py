@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from pdesurrogate.report.looks import dash_of
 from pdesurrogate.report.methods import Series
 
-__all__ = ["HEIGHT", "WIDTH", "draw_band", "draw_series", "panel", "plain_log_ticks"]
+__all__ = ["HEIGHT", "WIDTH", "draw_band", "draw_series", "panel", "panels", "plain_log_ticks"]
 
 WIDTH, HEIGHT = 380, 320
 """Size of a panel in CSS pixels."""
@@ -48,9 +48,21 @@ _SETTINGS: dict[Any, Any] = {
 @contextmanager
 def panel() -> Iterator[tuple[Figure, Axes]]:
     """An empty figure with one pair of axes. Draw it and save it inside the `with` block."""
+    with panels(1) as (figure, (axes,)):
+        yield figure, axes
+
+
+@contextmanager
+def panels(count: int) -> Iterator[tuple[Figure, list[Axes]]]:
+    """As `panel`, with several pairs of axes side by side.
+
+    Args:
+        count: How many.
+    """
     with mpl.rc_context(_SETTINGS):
-        figure = Figure(figsize=(WIDTH / 96, HEIGHT / 96), dpi=96, layout="constrained")
-        yield figure, figure.add_subplot()
+        size = (count * WIDTH / 96, HEIGHT / 96)
+        figure = Figure(figsize=size, dpi=96, layout="constrained")
+        yield figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
 
 
 def draw_band(

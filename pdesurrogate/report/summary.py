@@ -29,6 +29,7 @@ def summary(study: Study) -> list[tuple[str, str]]:
             f"{study.num_trajectories} of the {attrs.get('split', 'test')} split",
         ),
         ("Models", list_in_words([m.name for m in study.models]) or "none"),
+        *_told(study),
         ("Seeds", _seeds(study)),
         ("Matched by", _matched_by(study)),
         ("Protocols", list_in_words(list(study.protocols))),
@@ -43,14 +44,28 @@ def _trained_on(study: Study) -> str:
 
 
 def _task(study: Study) -> str:
-    unit = str(study.table.attrs.get("time_units", "1"))
-    suffix = "" if unit == "1" else f" {unit}"
+    suffix = f" {study.time_unit}" if study.time_unit else ""
     history = int(study.table.attrs.get("history", 1))
     steps = len(study.lead_times)
+    stride = int(study.table.attrs.get("frame_stride", 1))
+    stored = f", {stride} stored frames a step" if stride > 1 else ""
     return (
         f"{history} frame{'s' if history > 1 else ''} given, {steps} predicted, lead times "
-        f"{significant(study.lead_times[0])} to {significant(study.lead_times[-1])}{suffix}"
+        f"{significant(study.lead_times[0])} to {significant(study.lead_times[-1])}{suffix}{stored}"
     )
+
+
+def _told(study: Study) -> list[tuple[str, str]]:
+    """What models know of a trajectory besides its fields, unless none is told anything."""
+    by_told: dict[str, list[str]] = {}
+    for model in study.models:
+        by_told.setdefault(model.told, []).append(model.name)
+    if not any(by_told):
+        return []
+    if len(by_told) == 1:
+        return [("Told besides the fields", next(iter(by_told)))]
+    each = [f"{list_in_words(names)}: {told or 'nothing'}" for told, names in by_told.items()]
+    return [("Told besides the fields", "; ".join(each))]
 
 
 def _seeds(study: Study) -> str:

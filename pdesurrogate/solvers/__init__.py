@@ -3,7 +3,14 @@
 from pdesurrogate.solvers.bathymetry import Bathymetry, RandomHills
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
-from pdesurrogate.solvers.equation import Equation, Solver, SubStepping
+from pdesurrogate.solvers.coriolis import Coriolis, EquatorialPlane, UniformRotation
+from pdesurrogate.solvers.earth_orography import EarthOrography
+from pdesurrogate.solvers.equation import Diagnosing, Equation, Solver, SubStepping
+from pdesurrogate.solvers.forced_spherical_shallow_water import (
+    ForcedSphereState,
+    ForcedSphericalShallowWater,
+    ForcedSphericalShallowWaterSolver,
+)
 from pdesurrogate.solvers.forcing import (
     DiagonalForcing,
     Forcing,
@@ -11,10 +18,13 @@ from pdesurrogate.solvers.forcing import (
     UnsteadyForcing,
 )
 from pdesurrogate.solvers.inflow import Inflow, ParabolicInflow, UniformInflow
+from pdesurrogate.solvers.mass_source import MassSource, SeasonalDay
 from pdesurrogate.solvers.navier_stokes import PeriodicNavierStokes
 from pdesurrogate.solvers.navier_stokes_solver import FlowState, PeriodicNavierStokesSolver
 from pdesurrogate.solvers.obstacles import Cylinder, Obstacle, RandomCylinders, Square
-from pdesurrogate.solvers.orography import ConicalMountain, Orography
+from pdesurrogate.solvers.orography import ConicalMountain, GaussianMountain, Orography
+from pdesurrogate.solvers.rotating_shallow_water import RotatingShallowWater
+from pdesurrogate.solvers.rotating_shallow_water_solver import RotatingShallowWaterSolver
 from pdesurrogate.solvers.semi_lagrangian_smoke import (
     SemiLagrangianSmoke,
     SemiLagrangianSmokeSolver,
@@ -25,6 +35,8 @@ from pdesurrogate.solvers.shallow_water import (
     ShallowWater,
 )
 from pdesurrogate.solvers.shallow_water_solver import ShallowWaterSolver, ShallowWaterState
+from pdesurrogate.solvers.spherical_advection import SphericalAdvection
+from pdesurrogate.solvers.spherical_advection_solver import SphericalAdvectionSolver
 from pdesurrogate.solvers.spherical_shallow_water import SphericalShallowWater
 from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
 from pdesurrogate.solvers.stochastic_forcing import StochasticForcing
@@ -38,13 +50,22 @@ __all__ = [
     "ChannelFlowSolver",
     "ChannelState",
     "ConicalMountain",
+    "Coriolis",
     "Cylinder",
+    "Diagnosing",
     "DiagonalForcing",
+    "EarthOrography",
     "Equation",
+    "EquatorialPlane",
     "FlowState",
+    "ForcedSphereState",
+    "ForcedSphericalShallowWater",
+    "ForcedSphericalShallowWaterSolver",
     "Forcing",
+    "GaussianMountain",
     "Inflow",
     "KolmogorovForcing",
+    "MassSource",
     "Obstacle",
     "OpenShallowWater",
     "Orography",
@@ -54,6 +75,9 @@ __all__ = [
     "PeriodicShallowWater",
     "RandomCylinders",
     "RandomHills",
+    "RotatingShallowWater",
+    "RotatingShallowWaterSolver",
+    "SeasonalDay",
     "SemiLagrangianSmoke",
     "SemiLagrangianSmokeSolver",
     "SemilinearEquation",
@@ -61,12 +85,15 @@ __all__ = [
     "ShallowWaterSolver",
     "ShallowWaterState",
     "Solver",
+    "SphericalAdvection",
+    "SphericalAdvectionSolver",
     "SphericalShallowWater",
     "SphericalShallowWaterSolver",
     "Square",
     "StochasticForcing",
     "SubStepping",
     "UniformInflow",
+    "UniformRotation",
     "UnsteadyForcing",
     "etdrk4",
 ]

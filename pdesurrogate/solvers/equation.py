@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.fields import Field
+from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid
 
-__all__ = ["Equation", "Solver", "SubStepping"]
+__all__ = ["Diagnosing", "Equation", "Solver", "SubStepping"]
 
 
 @runtime_checkable
@@ -76,6 +77,15 @@ class SubStepping(Solver, Protocol):
         ...
 
 
+@runtime_checkable
+class Diagnosing(Solver, Protocol):
+    """A solver that knows the diagnostics of its equation."""
+
+    def diagnose(self, state: Any) -> dict[str, Float[Tensor, " batch"]]:
+        """Every diagnostic of the equation by name, from the solver's own grid or coefficients."""
+        ...
+
+
 _E = TypeVar("_E", bound="Equation")
 
 
@@ -90,10 +100,24 @@ class Equation(ABC):
     grid_type: ClassVar[type[Grid]]
     """The kind of grid that it is defined on."""
 
+    time_units: ClassVar[str] = "1"
+    """UDUNITS string of the unit of time; `1` where quantities are dimensionless."""
+
+    length_units: ClassVar[str] = "1"
+    """UDUNITS string of the unit of length."""
+
+    parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """UDUNITS strings of its parameters by path, where quantities have dimensions."""
+
     @property
     @abstractmethod
     def fields(self) -> tuple[Field, ...]:
         """The fields that the solver can observe, prognostic ones first, static ones last."""
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What is recorded of every trajectory along time; the solver is then `Diagnosing`."""
+        return ()
 
     def check_resolved(self, grid: Grid) -> None:  # noqa: B027
         """Refuse a grid on which a reference simulation would miss part of the physics.

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 
-from pdesurrogate.fields import Field
+from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid, PeriodicBox
 from pdesurrogate.solvers.equation import Equation
 from pdesurrogate.solvers.forcing import Forcing
@@ -78,6 +78,14 @@ class PeriodicNavierStokes(Equation):
             *(() if self.tracer_diffusivity is None else (tracer,)),
             Field("velocity_x", "1", "velocity along x", is_prognostic=False, vector_part="x"),
             Field("velocity_y", "1", "velocity along y", is_prognostic=False, vector_part="y"),
+        )
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        r"""Energy $\overline{|u|^2} / 2$ and enstrophy $\overline{\omega^2} / 2$ per area."""
+        return (
+            Diagnostic("energy", "1", "mean kinetic energy, half the mean square of the velocity"),
+            Diagnostic("enstrophy", "1", "mean enstrophy, half the mean square of the vorticity"),
         )
 
     def check_resolved(self, grid: Grid) -> None:

@@ -216,6 +216,14 @@ class PeriodicNavierStokesSolver:
         names = [field.name for field in self.equations[0].fields]
         return dict(zip(names, observed, strict=True))
 
+    def diagnose(self, state: FlowState) -> dict[str, Float[Tensor, " batch"]]:
+        """Energy and enstrophy; the mean of a product over the grid is exact."""
+        vorticity = state.spectrum[:, :1]
+        both = torch.cat([vorticity, self._to_velocity * vorticity], dim=1)
+        on_grid = self.basis.synthesise(both, self.grid.num_points).double()
+        squares = 0.5 * on_grid.square().mean(dim=(-2, -1))
+        return {"energy": squares[:, 1:].sum(dim=1), "enstrophy": squares[:, 0]}
+
     def courant_number(self, state: FlowState) -> Float[Tensor, " batch"]:
         r"""$\max (|u_x| / \Delta x + |u_y| / \Delta y)\, \Delta t$."""
         velocity = self.basis.synthesise(

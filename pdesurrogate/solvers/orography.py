@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pdesurrogate.grids import GaussianSphere
 
-__all__ = ["ConicalMountain", "Orography"]
+__all__ = ["ConicalMountain", "GaussianMountain", "Orography"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,10 @@ class ConicalMountain(Orography):
     $$ b = b_0 \left(1 - \frac{\min(R, r)}{R}\right), \qquad
        r^2 = (\lambda - \lambda_c)^2 + (\varphi - \varphi_c)^2 $$
 
+    Its tip and its foot are kinks, so that its harmonics fall off slowly: where a solver truncates
+    them the ground has ripples around the foot, also below sea level (Gibbs's phenomenon), which
+    shrink as the truncation rises. `GaussianMountain` has none.
+
     Args:
         peak: $b_0$, in metres.
         latitude: $\varphi_c$, in degrees.
@@ -63,16 +67,7 @@ class ConicalMountain(Orography):
     angular_radius: float = 20.0
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.peak):
-            raise ValueError(f"peak must be finite, got {self.peak}")
-        if not -90 <= self.latitude <= 90:
-            raise ValueError(f"latitude must be from -90 to 90 degrees, got {self.latitude}")
-        if not 0 <= self.longitude < 360:
-            raise ValueError(f"longitude must be from 0 to below 360 degrees, got {self.longitude}")
-        if not 0 < self.angular_radius < math.inf:
-            raise ValueError(
-                f"angular_radius must be finite and positive, got {self.angular_radius}"
-            )
+        _check_mountain(self.peak, self.latitude, self.longitude, self.angular_radius)
 
     def height(
         self, latitude: Float[Tensor, "*#points"], longitude: Float[Tensor, "*#points"]
@@ -84,3 +79,58 @@ class ConicalMountain(Orography):
         radius = math.radians(self.angular_radius)
         distance = (across**2 + along**2).sqrt().clamp(max=radius)
         return self.peak * (1 - distance / radius)
+
+
+@dataclass(frozen=True)
+class GaussianMountain(Orography):
+    r"""A round, smooth mountain, the same wherever it stands, poles included.
+
+    $$ b = b_0 \exp \frac{\cos\gamma - 1}{1 - \cos R} $$
+
+    with the angle $\gamma$ to its summit; near it a Gaussian $e^{-\gamma^2 / R^2}$. Its harmonics
+    fall off like $e^{-l^2 R^2 / 4}$: a solver whose truncation is above some `6 / R`, `R` in
+    radians, holds it to 4 digits, without ripples.
+
+    Args:
+        peak: $b_0$, in metres; negative for a basin.
+        latitude: Of the summit, in degrees.
+        longitude: Of the summit, in degrees east.
+        angular_radius: `R`, in degrees, where the height is `1/e` of the peak; below 90.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    peak: float = 2000.0
+    latitude: float = 30.0
+    longitude: float = 270.0
+    angular_radius: float = 12.0
+
+    def __post_init__(self) -> None:
+        _check_mountain(self.peak, self.latitude, self.longitude, self.angular_radius)
+        if self.angular_radius >= 90:
+            raise ValueError(f"angular_radius must be below 90 degrees, got {self.angular_radius}")
+
+    def height(
+        self, latitude: Float[Tensor, "*#points"], longitude: Float[Tensor, "*#points"]
+    ) -> Float[Tensor, "*points"]:
+        """Height of the ground in metres; see `Orography.height`."""
+        north, east = math.radians(self.latitude), math.radians(self.longitude)
+        # Half the angle to the summit by the haversine formula, which does not cancel near it.
+        across = torch.sin((longitude - east) / 2) ** 2
+        along = torch.sin((latitude - north) / 2) ** 2
+        half_sine2 = along + math.cos(north) * latitude.cos() * across
+        return self.peak * torch.exp(
+            -half_sine2 / math.sin(math.radians(self.angular_radius) / 2) ** 2
+        )
+
+
+def _check_mountain(peak: float, latitude: float, longitude: float, angular_radius: float) -> None:
+    if not math.isfinite(peak):
+        raise ValueError(f"peak must be finite, got {peak}")
+    if not -90 <= latitude <= 90:
+        raise ValueError(f"latitude must be from -90 to 90 degrees, got {latitude}")
+    if not 0 <= longitude < 360:
+        raise ValueError(f"longitude must be from 0 to below 360 degrees, got {longitude}")
+    if not 0 < angular_radius < math.inf:
+        raise ValueError(f"angular_radius must be finite and positive, got {angular_radius}")

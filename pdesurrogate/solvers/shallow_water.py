@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
 
-from pdesurrogate.fields import Field
+from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import ClosedBox, Grid, OpenBox, PeriodicBox
 from pdesurrogate.solvers.bathymetry import Bathymetry
 from pdesurrogate.solvers.equation import Equation
@@ -43,6 +44,11 @@ class ShallowWater(Equation):
     """
 
     grid_type: ClassVar[type[Grid]] = ClosedBox
+    time_units: ClassVar[str] = "s"
+    length_units: ClassVar[str] = "m"
+    parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"gravity": "m s-2", "dry_depth": "m", "bathymetry.seed": "1"}
+    )
 
     gravity: float = 9.81
     bathymetry: Bathymetry | None = None
@@ -65,6 +71,22 @@ class ShallowWater(Equation):
             return water
         bed = Field("bathymetry", "m", "elevation of the bed", is_prognostic=False, is_static=True)
         return (*water, bed)
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        r"""Mass and energy per area and density.
+
+        $$ \overline{h}, \qquad
+           \overline{\tfrac12 h |u|^2 + \tfrac12 g \big((h + b)^2 - b^2\big)} $$
+        """
+        return (
+            Diagnostic("mass", "m", "mean depth, the mass per area and density"),
+            Diagnostic(
+                "energy",
+                "m3 s-2",
+                "mean kinetic and potential energy per area and density, of the bed's height zero",
+            ),
+        )
 
     def check_resolved(self, grid: Grid) -> None:
         """Refuse cells that are too coarse for the bed.

@@ -176,6 +176,16 @@ class ShallowWaterSolver:
             observed["bathymetry"] = self._parameters.bed.expand_as(height)
         return {name: restrict(u, self.grid, grid) for name, u in observed.items()}
 
+    def diagnose(self, state: ShallowWaterState) -> dict[str, Float[Tensor, " batch"]]:
+        """Mass and energy, sums over the cells' averages."""
+        height, *momenta = state
+        per_depth = _per_depth(height, self._parameters.dry_depth)
+        moving = ((m * per_depth) ** 2 for m in momenta)
+        kinetic = 0.5 * height * sum(moving)
+        potential = self._parameters.gravity * height * (0.5 * height + self._parameters.bed)
+        mass, energy = (u.double().mean(dim=(-2, -1)) for u in (height, kinetic + potential))
+        return {"mass": mass, "energy": energy}
+
     def courant_number(self, state: ShallowWaterState) -> Float[Tensor, " batch"]:
         """Cells that waves cross in `dt`, at most; a step takes sub-steps of less than one."""
         rate = self._rate(state, self._parameters).flatten()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
 
-from pdesurrogate.fields import Field
+from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.solvers.equation import Equation
 from pdesurrogate.solvers.orography import Orography
@@ -27,25 +28,31 @@ class SphericalShallowWater(Equation):
     $$ \partial_t \zeta = -\nabla \cdot \big((\zeta + f)\, u\big) - \nu_l \zeta $$
     $$ \partial_t \delta = k \cdot \nabla \times \big((\zeta + f)\, u\big)
        - \nabla^2 \left(\tfrac12 |u|^2 + g (h + b)\right) - \nu_l \delta $$
-    $$ \partial_t h = -\nabla \cdot (h u) - \nu_l h, \qquad f = 2 \Omega \sin\varphi $$
+    $$ \partial_t h = -\nabla \cdot (h u) - \nu_l (h + b), \qquad f = 2 \Omega \sin\varphi $$
 
     with the depth `h` of the fluid over the ground `b`. The hyperdiffusion acts on the harmonics of
-    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / T (T+1))^p$ and leaves the mean alone. It
-    belongs to the truncation `T` of the solver, not to the fluid: another grid damps other scales.
+    degree `l` at the rate $\nu_l = \tau^{-1} (l (l+1) / L (L+1))^p$ and leaves the mean alone. With
+    a degree `L` of its own it is a property of the fluid, the same on every grid: the term
+    $(-1)^{p+1} \kappa \nabla^{2p}$ with $\kappa = \tau^{-1} (a^2 / L (L+1))^p$, and solutions on
+    ever finer grids converge. Without one, `L` is the truncation of the solver's grid: then another
+    grid damps other scales, and is another fluid.
 
     The default is the Earth's size, rotation and gravity.
 
     Args:
         gravity: `g`, in metres per second squared.
         mean_depth: `H`, in metres, the depth for which gravity waves are integrated exactly. It
-            changes no solution, but it must be near the mean of `height`: where it is a fifth
-            off, long steps are unstable.
+            changes no solution, but long steps are unstable where it is far from the mean of
+            `height`; a solver refuses to start there.
         rotation_rate: $\Omega$, in radians per second.
         radius: `a` of the sphere, in metres.
         hyperdiffusion_order: `p`, a power of the Laplacian, at least 1.
-        hyperdiffusion_time: $\tau$, in seconds, in which the smallest scale decays by a factor of
-            `e`; infinite for none.
+        hyperdiffusion_time: $\tau$, in seconds, in which harmonics of degree `L` decay by a factor
+            of `e`; infinite for none.
+        hyperdiffusion_degree: `L`; None for the highest that the solver's grid holds.
         orography: The ground `b`; None where it is flat.
+        diffuses_height: Whether the height of the surface is damped as the wind is. Where it is
+            not, it still is beyond the degree `L`.
 
     Raises:
         ValueError: If a parameter is out of its range.
@@ -55,6 +62,19 @@ class SphericalShallowWater(Equation):
     """
 
     grid_type: ClassVar[type[Grid]] = GaussianSphere
+    time_units: ClassVar[str] = "s"
+    length_units: ClassVar[str] = "m"
+    parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "gravity": "m s-2",
+            "mean_depth": "m",
+            "rotation_rate": "s-1",
+            "radius": "m",
+            "hyperdiffusion_order": "1",
+            "hyperdiffusion_time": "s",
+            "hyperdiffusion_degree": "1",
+        }
+    )
 
     gravity: float = 9.80616
     mean_depth: float = 10000.0
@@ -62,7 +82,9 @@ class SphericalShallowWater(Equation):
     radius: float = 6.37122e6
     hyperdiffusion_order: int = 4
     hyperdiffusion_time: float = 8640.0
+    hyperdiffusion_degree: int | None = None
     orography: Orography | None = None
+    diffuses_height: bool = True
 
     def __post_init__(self) -> None:
         for name in ("gravity", "mean_depth", "radius"):
@@ -78,6 +100,11 @@ class SphericalShallowWater(Equation):
         if not self.hyperdiffusion_time > 0:
             raise ValueError(
                 f"hyperdiffusion_time must be positive, got {self.hyperdiffusion_time}"
+            )
+        if self.hyperdiffusion_degree is not None and self.hyperdiffusion_degree < 1:
+            raise ValueError(
+                "hyperdiffusion_degree must be at least 1, or None for the truncation, got "
+                f"{self.hyperdiffusion_degree}"
             )
 
     @property
@@ -123,6 +150,16 @@ class SphericalShallowWater(Equation):
                 standard_name="divergence_of_wind",
             ),
             *(() if self.orography is None else (ground,)),
+        )
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Means over the sphere; formulas at `SphericalShallowWaterSolver.diagnose`."""
+        return (
+            Diagnostic("mass", "m", "mean depth of the fluid"),
+            Diagnostic("energy", "m3 s-2", "mean kinetic and potential energy, over density"),
+            Diagnostic("potential_enstrophy", "m-1 s-2", "mean potential enstrophy"),
+            Diagnostic("angular_momentum", "m3 s-1", "mean angular momentum, over density"),
         )
 
     def check_stable(self, grid: Grid, dt: float) -> None:

@@ -22,6 +22,8 @@ from pdesurrogate.solvers.time_stepping import etdrk4
 __all__ = ["ShallowWaterParameters", "SphericalShallowWaterSolver"]
 
 _PROGNOSTIC = ("height", "velocity_x", "velocity_y")
+_ROOT_OF_SPHERE = math.sqrt(4 * math.pi)
+"""The coefficient of degree 0 over the mean."""
 
 
 @runtime_checkable
@@ -55,12 +57,22 @@ class ShallowWaterParameters(Protocol):
 
     @property
     def hyperdiffusion_time(self) -> float:
-        """Of the smallest scale, in seconds."""
+        """Of the harmonics of `hyperdiffusion_degree`, in seconds."""
+        ...
+
+    @property
+    def hyperdiffusion_degree(self) -> int | None:
+        """None for the solver's truncation."""
         ...
 
     @property
     def orography(self) -> Orography | None:
         """None for flat ground."""
+        ...
+
+    @property
+    def diffuses_height(self) -> bool:
+        """Whether the surface is damped as the wind is."""
         ...
 
 
@@ -80,6 +92,11 @@ class SphericalShallowWaterSolver:
     of a depth other than `H` are explicit, of fourth order. Semi-implicit schemes, which slow the
     fast waves down, make larger errors at the same cost until the step is as long as it can be
     (`ARS(3,4,3)`, `SBDF2` and filtered leapfrog on a disturbed jet at T42).
+
+    Keep the step below the time in which the fastest wave, of degree `T`, turns by some 2.5 radians
+    (600 s for 10 km of water at T85, 300 s at T170) where nothing is damped: beyond it small errors
+    grow slowly, by a factor of `e` in half a day at 3.7 radians, whatever the Courant number says.
+    Hyperdiffusion of hours on the smallest scales prevents it.
 
     Args:
         equations: Parameters, one equation per trajectory of the batch or one for all.
@@ -125,9 +142,11 @@ class SphericalShallowWaterSolver:
         self.linear = self._rates(laplacian, gravity * depth).to(self.device)
         sine = torch.tensor(grid.sine_of_latitude)[:, None]
         self._inverse_cosine2 = (1 / ((1 - sine) * (1 + sine))).to(self.device, dtype)
+        self._rotation_rate = self._each("rotation_rate").to(self.device)
         coriolis = 2 * self._each("rotation_rate") * sine
         self._coriolis = coriolis.to(self.device, dtype)
         self._ground = self._ground_coefficients()
+        self._undamped, self._ground_decay = self._height_rates()
         self._step = etdrk4(self, dt, self._complex)
 
     @property
@@ -142,12 +161,35 @@ class SphericalShallowWaterSolver:
         self, laplacian: Tensor, wave_speed2: Tensor
     ) -> Complex[Tensor, "rows 3 degree order"]:
         """The diagonal of the linear part."""
-        smallest = laplacian[:, -1:]
-        decay = (laplacian / smallest) ** self._each("hyperdiffusion_order")
-        decay = decay / self._each("hyperdiffusion_time")
+        decay = self._decay(laplacian)
         frequency = (wave_speed2 * laplacian).sqrt()
         rates = torch.stack([-decay + 0j, -decay + 1j * frequency, -decay - 1j * frequency], dim=1)
         return rates.expand(*rates.shape[:-1], self.truncation + 1).contiguous()
+
+    def _damped_degree(self) -> Float[Tensor, "rows 1 1"]:
+        """The degree that decays in the hyperdiffusion's time."""
+        degrees = [float(e.hyperdiffusion_degree or self.truncation) for e in self.equations]
+        return torch.tensor(degrees, dtype=torch.float64)[:, None, None]
+
+    def _decay(self, laplacian: Float[Tensor, "rows l 1"]) -> Float[Tensor, "rows l 1"]:
+        """Of every degree, per second."""
+        degree = self._damped_degree()
+        damped = degree * (degree + 1) / self._each("radius") ** 2
+        ratio = (laplacian / damped) ** self._each("hyperdiffusion_order")
+        return ratio / self._each("hyperdiffusion_time")
+
+    def _height_rates(self) -> tuple[Tensor | None, Tensor | None]:
+        """What the depth is given back of its damping, and the decay of the ground's part in it.
+
+        It is the surface that is damped, not the depth: water at rest over mountains stays so.
+        """
+        degree = torch.arange(self.truncation + 1, dtype=torch.float64)[:, None]
+        decay = self._decay(degree * (degree + 1) / self._each("radius") ** 2)
+        # Beyond the named degree the decay may be too fast to be taken back step by step.
+        kept = (degree <= self._damped_degree()) & (self._each("diffuses_height") == 0)
+        given_back = (decay * kept).to(self.device, self.dtype)
+        ground = None if self._ground is None else (decay * ~kept).to(self._ground) * self._ground
+        return (given_back if kept.any() else None), ground
 
     def _ground_coefficients(self) -> Complex[Tensor, "rows degree order"] | None:
         """Of the orography, truncated as the fields are; None where all ground is flat."""
@@ -184,6 +226,10 @@ class SphericalShallowWaterSolver:
         spin = -sht.divergence_of_scaled(a, b) / self._radius
         spread = sht.divergence_of_scaled(b, -a) / self._radius + self._laplacian * bernoulli
         filling = -sht.divergence_of_scaled(c, d) / self._radius
+        if self._undamped is not None:
+            filling = filling + self._undamped * anomaly
+        if self._ground_decay is not None:
+            filling = filling - self._ground_decay
         return self._waves(spin, spread, filling)
 
     def _waves(self, vorticity: Tensor, divergence: Tensor, anomaly: Tensor) -> Tensor:
@@ -204,15 +250,21 @@ class SphericalShallowWaterSolver:
     def initialise(
         self, fields: Mapping[str, Float[Tensor, "batch y x"]], time: float = 0.0
     ) -> Complex[Tensor, "batch 3 degree order"]:
-        """The state with the given `height`, `velocity_x` and `velocity_y`, from any sphere's grid.
+        """The state with these winds and this `height`, or this `surface` elevation.
+
+        They may lie on any sphere's grid. The surface's height over the truncated ground is the
+        depth. The equation is autonomous.
 
         Raises:
-            ValueError: If a field is missing, or the batch is not that of the solver's equations.
+            ValueError: If a field is missing, the batch is not that of the solver's equations, or
+                waves are too fast for the time step because `mean_depth` is far from the mean.
         """
-        missing = [name for name in _PROGNOSTIC if name not in fields]
+        water = "surface" if "surface" in fields and "height" not in fields else "height"
+        names = (water, "velocity_x", "velocity_y")
+        missing = [name for name in names if name not in fields]
         if missing:
             raise ValueError(f"the solver starts from `{missing[0]}`, got only {sorted(fields)}")
-        height, east, north = (fields[n].to(self.device, self.dtype) for n in _PROGNOSTIC)
+        height, east, north = (fields[n].to(self.device, self.dtype) for n in names)
         if len(self.equations) not in (1, len(height)):
             raise ValueError(
                 f"the solver was given {len(self.equations)} variants of its equation, one per "
@@ -224,8 +276,45 @@ class SphericalShallowWaterSolver:
         vorticity, divergence = sht.vorticity_and_divergence(east, north)
         parts = (vorticity / self._radius, divergence / self._radius)
         anomaly = sht.analyse(height - self._depth)
+        if water == "surface" and self._ground is not None:
+            anomaly = anomaly - self._ground[:, : held + 1, : held + 1]
+        self._check_mean(anomaly)
         more = (0, self.truncation - held, 0, self.truncation - held)
         return self._waves(*(torch.nn.functional.pad(c, more) for c in (*parts, anomaly)))
+
+    def _check_mean(self, anomaly: Complex[Tensor, "batch l m"]) -> None:
+        """Refuse a mean depth that leaves too much of the mean's own waves to the explicit part.
+
+        Half the limit: the rest is for the flow, and a fluid at rest is unstable at two thirds.
+        """
+        mean = self._mean_depth(anomaly)
+        courant = self._excess_courant(mean[:, None, None].to(self.dtype)).flatten()
+        row = int(courant.argmax())
+        if courant[row] > self.courant_limit / 2:
+            assumed = self._depth.flatten()[row if len(self._depth) > 1 else 0]
+            raise ValueError(
+                f"the mean of `height` is {float(mean[row]):.6g} m but mean_depth is "
+                f"{float(assumed):.6g} m, too far off for a time step of {self.dt:g} s (the waves' "
+                f"Courant number {float(courant[row]):.2f}, limit {self.courant_limit / 2:g}); set "
+                "mean_depth near the mean"
+            )
+
+    def _mean_depth(self, anomaly: Complex[Tensor, "batch l m"]) -> Float[Tensor, " batch"]:
+        return self._depth.flatten().double() + anomaly[:, 0, 0].real.double() / _ROOT_OF_SPHERE
+
+    def _excess_courant(self, height: Float[Tensor, "batch y x"]) -> Float[Tensor, "batch y x"]:
+        """Cells crossed in a step by what gravity waves have beyond the integrated speed, twice.
+
+        Twice because it couples the two waves, whose phases drift apart at twice the rate.
+        """
+        waves = (self._gravity * height.clamp(min=0)).sqrt()
+        excess = (waves - (self._gravity * self._depth).sqrt()).abs()
+        return 2 * excess * self._steps_per_cell
+
+    @property
+    def _steps_per_cell(self) -> Float[Tensor, "rows 1 1"]:
+        """Courant number of unit speed."""
+        return self.dt * self.grid.num_points[0] / (math.pi * self._radius)
 
     def observe(
         self, state: Complex[Tensor, "batch 3 degree order"], grid: Grid
@@ -264,7 +353,35 @@ class SphericalShallowWaterSolver:
         """
         fields = self.observe(state, self.grid)
         speed = (fields["velocity_x"] ** 2 + fields["velocity_y"] ** 2).sqrt()
-        waves = (self._gravity * fields["height"].clamp(min=0)).sqrt()
-        excess = (waves - (self._gravity * self._depth).sqrt()).abs()
-        cell = math.pi * self._radius / self.grid.num_points[0]
-        return ((speed + 2 * excess) / cell).amax(dim=(-2, -1)) * self.dt
+        number = speed * self._steps_per_cell + self._excess_courant(fields["height"])
+        return number.amax(dim=(-2, -1))
+
+    def diagnose(
+        self, state: Complex[Tensor, "batch 3 degree order"]
+    ) -> dict[str, Float[Tensor, " batch"]]:
+        r"""Means over the sphere, by the quadrature of the solver's grid, in double precision.
+
+        $$ \overline{h}, \qquad \overline{\tfrac12 h |u|^2 + \tfrac12 g\, ((h + b)^2 - b^2)}, \qquad
+           \overline{(\zeta + f)^2 / 2 h}, \qquad
+           a\,\overline{h \cos\varphi\, (u + a \Omega \cos\varphi)} $$
+
+        for `mass`, `energy`, `potential_enstrophy` and `angular_momentum`. Without hyperdiffusion
+        the equation conserves the first three, and the fourth too over ground that does not vary
+        along longitude.
+        """
+        fields = {name: u.double() for name, u in self.observe(state, self.grid).items()}
+        height, east, north = (fields[name] for name in _PROGNOSTIC)
+        ground = fields.get("orography", torch.zeros_like(height))
+        gravity, radius = self._gravity.double(), self._radius.double()
+        absolute = fields["vorticity"] + self._coriolis.double()
+        cosine2 = 1 / self._inverse_cosine2.double()
+        turning = radius * self._rotation_rate * cosine2
+        kinetic = 0.5 * height * (east**2 + north**2)
+        weights = torch.tensor(self.grid.quadrature_weights, device=self.device)
+        densities = {
+            "energy": kinetic + 0.5 * gravity * height * (height + 2 * ground),
+            "potential_enstrophy": absolute**2 / (2 * height),
+            "angular_momentum": radius * height * (east * cosine2.sqrt() + turning),
+        }
+        means = {name: (u * weights).sum(dim=(-2, -1)) for name, u in densities.items()}
+        return {"mass": self._mean_depth(self._physical(state)[2]), **means}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from inspect import isabstract
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from pdesurrogate import models
 from pdesurrogate.conditioning import ConditionNormaliser, condition_values
 from pdesurrogate.files import write_atomically
+from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.part import Part, parts_from_plain
 from pdesurrogate.naming import unknown_name
@@ -91,8 +93,7 @@ class Surrogate:
         """
         fields, conditions = window.tensor_split([len(self.info.fields)], dim=2)
         told = conditions[:, -1]
-        normalised = ((fields - self._mean) / self._std).flatten(1, 2)
-        output = self.module(torch.cat([normalised, self._normalised_conditions(told)], dim=1))
+        output = self.module(self._network_inputs(fields, told))
         if self.info.predicts_change:
             predicted = fields[:, -1] + self._change_std * output
         else:
@@ -104,8 +105,9 @@ class Surrogate:
         """Forecast from the last frames of a dataset.
 
         Args:
-            given: The surrogate's fields over `(trajectory, time, y, x)`, at least `history`
-                frames, on any grid that the model allows. Without `trajectory` it is one. What the
+            given: The surrogate's fields over `(trajectory, time, y, x)`, on a sphere over
+                `(trajectory, time, latitude, longitude)`, at least `history` frames, on any grid of
+                that kind that the model allows. Without `trajectory` it is one. What the
                 surrogate is conditioned on stands beside them: static fields over `(trajectory, y,
                 x)` or `(y, x)`, parameters along `trajectory` or as single numbers, as variables or
                 coordinates.
@@ -113,7 +115,7 @@ class Surrogate:
             batch_size: Trajectories that are stepped at once; it bounds the memory.
 
         Returns:
-            The predicted frames only, over `(trajectory, time, y, x)`. `time` continues where
+            The predicted frames only, with the dimensions of `given`. `time` continues where
             `given` ended and `lead_time` counts from there.
 
         Raises:
@@ -141,6 +143,21 @@ class Surrogate:
             )
         self.module.train(was_training)
         return self._labelled(predicted.numpy(), given)
+
+    def network_inputs(self, given: xr.Dataset) -> Float[Tensor, "trajectory c_in y x"]:
+        """What the module is applied to when it steps from the last frames of a dataset.
+
+        For looking inside: `residual_energy(surrogate.module, surrogate.network_inputs(given))`.
+
+        Args:
+            given: As for `rollout`.
+
+        Raises:
+            ValueError: As `rollout` does.
+        """
+        window = self._windows(self._checked(given)).to(self.device)
+        fields, conditions = window.tensor_split([len(self.info.fields)], dim=2)
+        return self._network_inputs(fields, conditions[:, -1])
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write `model.safetensors` and `surrogate.json`.
@@ -198,6 +215,15 @@ class Surrogate:
         _fill(module, load_tensors(weights), directory / WEIGHTS)
         return cls(module.eval().requires_grad_(False), info)
 
+    def _network_inputs(self, fields: Tensor, told: Tensor) -> Tensor:
+        """The frames of a window, normalised, as channels, and what the network is told."""
+        normalised = ((fields - self._mean) / self._std).flatten(1, 2)
+        return torch.cat([normalised, self._normalised_conditions(told)], dim=1)
+
+    @property
+    def _dimensions(self) -> tuple[str, ...]:
+        return ("trajectory", "time", *self.info.training_grid.dimensions)
+
     def _checked(self, given: xr.Dataset) -> xr.Dataset:
         """The last `history` frames, dimensions in order, once they are known to fit."""
         info = self.info
@@ -208,7 +234,7 @@ class Surrogate:
         given = given[[*info.field_names, *conditions]]
         if "trajectory" not in given.dims:
             given = given.expand_dims("trajectory")
-        dims = ("trajectory", "time", "y", "x")
+        dims = self._dimensions
         if set(given.dims) != set(dims):
             raise ValueError(f"the data must have dimensions {dims}, got {tuple(given.dims)}")
         if given.sizes["time"] < info.history:
@@ -222,31 +248,27 @@ class Surrogate:
                 f"the surrogate steps by {info.time_step:g} in time, "
                 f"the frames given are {steps[0]:g} apart"
             )
-        for axis, extent in zip(("y", "x"), info.training_grid.domain_extent, strict=True):
-            found = _extent(given, axis)
-            if found is not None and not np.isclose(found, extent, rtol=1e-3):
-                raise ValueError(
-                    f"the surrogate was trained on a domain of extent {extent:g} along {axis}, "
-                    f"the data's is {found:g}"
-                )
+        _check_points(given, info.training_grid)
         return given.isel(time=slice(-info.history, None)).transpose(*dims)
 
     def _windows(self, given: xr.Dataset) -> Float[Tensor, "trajectory time channel y x"]:
         """Fields and conditions of checked data as channels."""
         names, conditions = self.info.field_names, self.info.conditioning
-        trajectories, *frame = (given.sizes[dim] for dim in ("trajectory", "time", "y", "x"))
+        trajectories, *frame = (given.sizes[dim] for dim in self._dimensions)
         channels = len(names) + len(conditions)
         out = np.empty((trajectories, frame[0], channels, *frame[1:]), np.float32)
         for channel, name in enumerate(names):
             out[:, :, channel] = given[name].values
-        out[:, :, len(names) :] = condition_values(given, conditions)[:, None]
+        out[:, :, len(names) :] = condition_values(
+            given, conditions, self.info.training_grid.dimensions
+        )[:, None]
         return torch.from_numpy(out)
 
     def _labelled(
         self, predicted: Float[np.ndarray, "trajectory time channel y x"], given: xr.Dataset
     ) -> xr.Dataset:
         """Predicted frames as a dataset that continues `given`."""
-        dims = ("trajectory", "time", "y", "x")
+        dims = self._dimensions
         lead_time = self.info.time_step * np.arange(1, predicted.shape[1] + 1)
         time_attrs = given["time"].attrs
         lead_attrs = {"long_name": "time since the last given frame"}
@@ -284,7 +306,9 @@ def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part]], path: P
     parts = [kind for kind in known if issubclass(kind, Part)]
     try:
         spec = allowed[info.model](**parts_from_plain(info.options, parts))
-        return spec.build(info.in_channels, len(info.fields), info.training_grid)
+        return spec.build_conditioned(
+            info.in_channels, len(info.fields), info.training_grid, info.parameter_channels
+        )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
 
@@ -311,6 +335,33 @@ def _as_real(tensor: Tensor) -> Tensor:
 def _positive(moments: Sequence[float]) -> list[float]:
     """A field that never changes is divided by 1, not by 0."""
     return [moment if moment > 0 else 1.0 for moment in moments]
+
+
+def _check_points(given: xr.Dataset, trained: Grid) -> None:
+    """Refuse points, where the data say them, that are not of the domain of the training grid."""
+    if isinstance(trained, GaussianSphere):
+        _check_sphere(given, trained)
+        return
+    for axis, extent in zip(trained.dimensions, trained.domain_extent, strict=True):
+        found = _extent(given, axis)
+        if found is not None and not np.isclose(found, extent, rtol=1e-3):
+            raise ValueError(
+                f"the surrogate was trained on a domain of extent {extent:g} along {axis}, "
+                f"the data's is {found:g}"
+            )
+
+
+def _check_sphere(given: xr.Dataset, trained: GaussianSphere) -> None:
+    latitudes, longitudes = (given.sizes[dim] for dim in trained.dimensions)
+    grid = replace(trained, num_points=(latitudes, longitudes))
+    for name, points, _ in grid.coordinates("m").values():
+        if name in given.coords and not np.allclose(given[name].values, points, atol=1e-2):
+            found = given[name].values
+            raise ValueError(
+                f"the surrogate knows the points of a Gaussian grid, whose {name}s run from "
+                f"{points[0]:.2f} to {points[-1]:.2f} degrees; the data's run from {found[0]:.2f} "
+                f"to {found[-1]:.2f}"
+            )
 
 
 def _extent(given: xr.Dataset, axis: str) -> float | None:

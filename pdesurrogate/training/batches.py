@@ -37,6 +37,7 @@ class FramesInMemory:
         length: Frames per window.
         conditions: What is the same in every frame of a trajectory, held once; in the windows it
             follows the fields as further channels.
+        frame_stride: Every how many frames a window takes one; it starts at any.
     """
 
     def __init__(
@@ -44,11 +45,12 @@ class FramesInMemory:
         frames: Float[Tensor, "trajectory time field y x"],
         length: int,
         conditions: Float[Tensor, "trajectory condition y x"] | None = None,
+        frame_stride: int = 1,
     ) -> None:
         self.frames = frames
         self.conditions = conditions
-        self.starts = frames.shape[1] - length + 1
-        self.offsets = torch.arange(length)
+        self.starts = frames.shape[1] - (length - 1) * frame_stride
+        self.offsets = frame_stride * torch.arange(length)
 
     def __len__(self) -> int:
         return self.frames.shape[0] * self.starts

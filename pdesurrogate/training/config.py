@@ -28,6 +28,8 @@ class TrainingConfig:
             training in two of a small network was seen to diverge.
         ema_decay: Decay of the weights' exponential moving average, which is then what is
             validated and kept; None for none.
+        frame_stride: Train in steps of every so many stored frames. Training windows begin at any
+            stored frame, rollouts of the validation at the first.
         history: Frames given to the network.
         unroll: Steps predicted in a row during training; 1 is one-step training.
         predicts_change: Whether the network predicts the change of the last frame or the next
@@ -56,6 +58,7 @@ class TrainingConfig:
     min_learning_rate: float = 1e-6
     gradient_clip: float | None = 1.0
     ema_decay: float | None = None
+    frame_stride: int = 1
     history: int = 1
     unroll: int = 1
     predicts_change: bool = True
@@ -71,6 +74,7 @@ class TrainingConfig:
         for name in (
             "epochs",
             "batch_size",
+            "frame_stride",
             "history",
             "unroll",
             "validation_steps",

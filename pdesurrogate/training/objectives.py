@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pdesurrogate.grids import Grid
 from pdesurrogate.rollout import rollout
 
-__all__ = ["Objective", "OneStep", "Step", "Unrolled", "frame_loss"]
+__all__ = ["Objective", "OneStep", "Step", "Unrolled", "frame_loss", "loss_scale"]
 
 Step = Callable[[Tensor], Tensor]
 """Advances a window `(batch, time, channel, y, x)` by one frame, differentiably."""
@@ -34,7 +37,12 @@ class Objective(Protocol):
         self,
         step: Step,
         windows: Float[Tensor, "batch time channel y x"],
-        scale: Float[Tensor, "field 1 1"],
+        scale: Float[
+            Tensor,
+            (
+                field  # y #x
+            ),
+        ],
     ) -> Float[Tensor, ""]:
         """Mean loss over the batch, in units of `scale` squared."""
 
@@ -42,7 +50,12 @@ class Objective(Protocol):
 def frame_loss(
     prediction: Float[Tensor, "*lead channel y x"],
     truth: Float[Tensor, "*lead channel y x"],
-    scale: Float[Tensor, "field 1 1"],
+    scale: Float[
+        Tensor,
+        (
+            field  # y #x
+        ),
+    ],
 ) -> Float[Tensor, ""]:
     r"""Mean square error in units of each field's `scale`: the mean of $((p - y) / s)^2$.
 
@@ -51,6 +64,23 @@ def frame_loss(
     """
     fields = slice(len(scale))
     return ((prediction - truth)[..., fields, :, :] / scale).square().mean()
+
+
+def loss_scale(
+    change_std: Float[Tensor, "field 1 1"], grid: Grid
+) -> Float[Tensor, "field rows columns"]:
+    r"""The scale by which `frame_loss` is a mean over the area, $\sigma / \sqrt{N w}$.
+
+    With quadrature weights `w` of sum 1 over `N` points. On a box all points weigh the same.
+
+    Args:
+        change_std: Each field's own scale.
+        grid: Where the fields are sampled.
+    """
+    weights = torch.tensor(grid.quadrature_weights * math.prod(grid.num_points))
+    if torch.allclose(weights, torch.ones_like(weights), rtol=1e-12, atol=0):
+        return change_std
+    return change_std / weights.sqrt().to(change_std)
 
 
 @dataclass(frozen=True)
@@ -66,7 +96,12 @@ class OneStep:
         self,
         step: Step,
         windows: Float[Tensor, "batch time channel y x"],
-        scale: Float[Tensor, "field 1 1"],
+        scale: Float[
+            Tensor,
+            (
+                field  # y #x
+            ),
+        ],
     ) -> Float[Tensor, ""]:
         """Mean square error of one step from the given frames."""
         return frame_loss(step(windows[:, :-1])[:, -1], windows[:, -1], scale)
@@ -95,7 +130,12 @@ class Unrolled:
         self,
         step: Step,
         windows: Float[Tensor, "batch time channel y x"],
-        scale: Float[Tensor, "field 1 1"],
+        scale: Float[
+            Tensor,
+            (
+                field  # y #x
+            ),
+        ],
     ) -> Float[Tensor, ""]:
         """Mean square error over the frames of the rollout."""
         given, following = windows[:, : -self.num_steps], windows[:, -self.num_steps :]

@@ -42,12 +42,20 @@ IN_MEMORY_BYTES = 2**30
 
 
 def completed(config: TrainingConfig, spec: ModelSpec, data: Ladder) -> TrainingConfig:
-    """The user's choices with what they leave to the model and the data filled in."""
+    """The user's choices with what they leave to the model and the data filled in.
+
+    Args:
+        config: The user's choices.
+        spec: The model.
+        data: The dataset in the steps that are trained: its stride is noted, counted from the
+            stored frames, should a view have been given.
+    """
     conditioning = config.conditioning
     if conditioning is None:
         conditioning = (*_telling_parameters(data), *data.static_fields)
     return replace(
         config,
+        frame_stride=data.frame_stride,
         fields=config.fields or data.prognostic_fields,
         conditioning=conditioning,
         learning_rate=config.learning_rate or spec.learning_rate,
@@ -88,10 +96,12 @@ def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: in
     ):
         if data.num_trajectories(split) == 0:
             raise ValueError(f"the {split} split of {data.path} is empty")
+        stride = f" at frame_stride {data.frame_stride}" if data.frame_stride > 1 else ""
         if data.num_frames < config.history + following:
             raise ValueError(
                 f"history {config.history} and {option} {following} need trajectories of "
-                f"{config.history + following} frames, those of {data.path} have {data.num_frames}"
+                f"{config.history + following} frames, those of {data.path} have "
+                f"{data.num_frames}{stride}"
             )
     check_device(config.device)
 
@@ -156,7 +166,7 @@ def untrained_surrogate(
         conditioning=condition_statistics(data, resolution, config.conditioning or ()),
     )
     spec.check_fields(info.fields, info.statistics, info.predicts_change)
-    module = spec.build(info.in_channels, len(names), grid)
+    module = spec.build_conditioned(info.in_channels, len(names), grid, info.parameter_channels)
     info = replace(
         info,
         parameters=count_parameters(module),
@@ -170,8 +180,11 @@ def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:
     said = {**asdict(config), "model": type(spec).__name__, "options": parts_to_plain(spec)}
     for free in ("seed", "device", "checkpoint_seconds"):
         del said[free]
-    if not config.conditioning:  # as before there was any, so that runs of then are recognised
+    # What is not made use of is left out: runs of before it existed are recognised.
+    if not config.conditioning:
         del said["conditioning"]
+    if config.frame_stride == 1:
+        del said["frame_stride"]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -179,16 +192,17 @@ def window_source(
     data: Ladder, resolution: int, config: TrainingConfig, horizon: int
 ) -> WindowSource:
     """The training windows: in memory if the split fits there, else on disk."""
+    stored, stride = data.stored, data.frame_stride
     names, told, device = config.fields or (), config.conditioning, torch.device(config.device)
     trajectories, length = data.num_trajectories("train"), config.history + horizon
     ny, nx = data.grid(resolution).num_points
-    held = trajectories * (data.num_frames * len(names) + len(told or ()))
+    held = trajectories * (stored.num_frames * len(names) + len(told or ()))
     if 4 * held * ny * nx < IN_MEMORY_BYTES:
-        frames = load_frames(data, "train", resolution, names).to(device)
+        frames = load_frames(stored, "train", resolution, names).to(device)
         if not told:
-            return FramesInMemory(frames, length)
+            return FramesInMemory(frames, length, frame_stride=stride)
         conditions = load_frames(data, "train", resolution, told, time=slice(0, 1))
-        return FramesInMemory(frames, length, conditions[:, 0].to(device))
+        return FramesInMemory(frames, length, conditions[:, 0].to(device), stride)
     windows = Windows(data, "train", resolution, _channels(config), config.history, horizon)
     return WindowsOnDisk(windows, device)
 
@@ -206,8 +220,8 @@ def rollout_validation(data: Ladder, resolution: int, config: TrainingConfig) ->
     )
     numbers = spread_windows(
         data.num_trajectories("valid"),
-        data.num_frames,
-        config.history + config.validation_steps,
+        windows.per_trajectory,
+        (config.history + config.validation_steps) * data.frame_stride,
         config.validation_windows,
     )
     (held,) = WindowsOnDisk(windows, device).read([numbers])

@@ -25,7 +25,7 @@ CONTENTS = (SETTINGS, METRICS, "model.safetensors", "surrogate.json", "checkpoin
 FREE = ("data", "device", "checkpoint_seconds")
 """Settings that may differ when a run is resumed: they do not say what is computed."""
 
-UNSAID: Mapping[str, Any] = {"conditioning": []}
+UNSAID: Mapping[str, Any] = {"conditioning": [], "frame_stride": 1}
 """What a run had that was made before there was such a setting."""
 
 

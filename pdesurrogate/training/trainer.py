@@ -30,7 +30,7 @@ from pdesurrogate.training.checkpoint import (
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.epoch_metrics import EpochMetrics
 from pdesurrogate.training.interruption import Interruption
-from pdesurrogate.training.objectives import Objective, OneStep, Unrolled
+from pdesurrogate.training.objectives import Objective, OneStep, Unrolled, loss_scale
 from pdesurrogate.training.preparation import (
     check_fit,
     completed,
@@ -86,7 +86,9 @@ def train(
             hold finite weights.
         KeyboardInterrupt: On Ctrl-C, after the step under way and a checkpoint.
     """
-    config = completed(config or TrainingConfig(), spec, data)
+    config = config or TrainingConfig()
+    data = data.strided(config.frame_stride)
+    config = completed(config, spec, data)
     objective = OneStep() if config.unroll == 1 else Unrolled(config.unroll)
     check_fit(data, resolution, config, objective.horizon)
     run = RunDirectory(Path(out))
@@ -137,6 +139,7 @@ def _optimise(
     if run.last.exists():
         position = restore(run.last, module, optimiser, average, dataset)
     clock = _Clock(position.seconds)
+    scale = loss_scale(surrogate.change_std, surrogate.info.training_grid)
 
     def checkpoint() -> None:
         position.seconds = clock.seconds()
@@ -155,7 +158,7 @@ def _optimise(
                 for group in optimiser.param_groups:
                     group["lr"] = schedule(position.step)
                 optimiser.zero_grad()
-                loss = objective(surrogate.step, windows, surrogate.change_std)
+                loss = objective(surrogate.step, windows, scale)
                 loss.backward()
                 norm = clip_grad_norm_(module.parameters(), config.gradient_clip or math.inf)
                 _require_finite(loss.item(), norm.item(), position, run)

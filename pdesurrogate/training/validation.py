@@ -58,19 +58,24 @@ class RolloutValidation:
 
 
 def spread_windows(
-    num_trajectories: int, num_frames: int, length: int, at_most: int
+    num_trajectories: int, per_trajectory: int, spacing: int, at_most: int
 ) -> Int[Tensor, " window"]:
     """Numbers of windows that do not overlap, spread evenly over a split.
 
     Windows are numbered by trajectory and, within it, by first frame.
 
+    Args:
+        num_trajectories: Trajectories of the split.
+        per_trajectory: Windows of each.
+        spacing: Stored frames from one window's first to that of the next that shares none.
+        at_most: Greatest number of windows.
+
     Example:
-        >>> spread_windows(num_trajectories=2, num_frames=7, length=3, at_most=9).tolist()
+        >>> spread_windows(num_trajectories=2, per_trajectory=5, spacing=3, at_most=9).tolist()
         [0, 3, 5, 8]
     """
-    starts = num_frames - length + 1
-    numbers = torch.arange(num_trajectories)[:, None] * starts + torch.arange(0, starts, length)
-    numbers = numbers.flatten()
+    first = torch.arange(num_trajectories)[:, None] * per_trajectory
+    numbers = (first + torch.arange(0, per_trajectory, spacing)).flatten()
     if len(numbers) <= at_most:
         return numbers
     return numbers[torch.arange(at_most) * len(numbers) // at_most]

@@ -26,8 +26,7 @@ def resample_sphere(
     identity on what the coarser grid resolves, and `Q R` an orthogonal projection. Truncation keeps
     rotations: no point of the sphere is special. A field already on `target` is returned as it is.
 
-    The parts of a wind are no scalars and not smooth at the poles; they are carried well only away
-    from them. Carry vorticity and divergence where that matters.
+    The parts of a wind are no scalars and jump at the poles: carry them with `resample_wind`.
 
     Args:
         u: Field on `source`.

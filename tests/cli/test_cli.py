@@ -17,6 +17,9 @@ import yaml
 
 from pdesurrogate.cli import main
 from pdesurrogate.data import Ladder, open_dataset
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.models import MultiResNet, count_flops, count_parameters
+from pdesurrogate.models.part import parts_to_plain
 
 SCRIPT = Path(sys.executable).with_name("pdesurrogate")
 TINY = [
@@ -82,6 +85,23 @@ def test_the_run_holds_what_was_promised(journey):
     assert config["model"]["init_args"]["width"] == 4
 
 
+def test_a_space_is_chosen_with_its_options_and_stored(journey, tmp_path):
+    train = ["train", "--data", journey / "data", "--resolution", 8, *TRAIN.split()]
+    space = ["--model.space", "Wavelet", "--model.space.family", "db2", "--model.details", "true"]
+    assert run(*train, *space, "--out", tmp_path / "run") == 0
+    again = ["--config", tmp_path / "run" / "config.yaml", "--out", tmp_path / "again"]
+    assert run("train", *again) == 0
+    for out in ("run", "again"):
+        options = json.loads((tmp_path / out / "surrogate.json").read_text())["options"]
+        assert options["details"] is True
+        assert options["space"] == {
+            "class_path": "Wavelet",
+            "init_args": {"family": "db2", "boundary": "grid"},
+        }
+    evaluate = ["evaluate", tmp_path / "again", "--data", journey / "data"]
+    assert run(*evaluate, "--resolutions", "8,16", "--out", tmp_path / "eval.nc") == 0
+
+
 def test_a_runs_configuration_trains_it_again(journey, tmp_path):
     config = journey / "run" / "config.yaml"
     assert run("train", "--config", config, "--out", tmp_path / "again") == 0
@@ -114,6 +134,7 @@ def test_info_describes_everything(journey, what, capsys):
     assert run("info", journey / what) == 0
     text = capsys.readouterr().out
     assert "kind" in text
+    assert max(map(len, text.splitlines())) < 300
     assert run("info", journey / what, "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["kind"] == {"data": "dataset", "run": "run", "eval.nc": "evaluation"}[what]
@@ -136,6 +157,33 @@ def test_list_names_what_can_be_named(what, name, capsys):
     assert run("list", what) == 0
     rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert len(rows[name]) > 10
+
+
+COUNT = (
+    *("count", "--model", "MultiResNet", "--model.levels", 2, "--model.width", 6),
+    *("--resolution", 16, "--in_channels", 2, "--out_channels", 1),
+)
+
+
+def test_count_says_what_a_model_costs(capsys):
+    assert run(*COUNT, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    network = MultiResNet(width=6, levels=2).build(2, 1, PeriodicBox((16, 16)))
+    assert facts["parameters"] == count_parameters(network)
+    assert facts["flops"] == count_flops(network, 2, PeriodicBox((16, 16)))
+    assert facts["options"]["width"] == 6
+    assert run(*COUNT) == 0
+    assert f"parameters            {count_parameters(network):,}\n" in capsys.readouterr().out
+
+
+def test_count_finds_the_width(capsys):
+    assert run(*COUNT, "--target", "parameters", "--value", 30_000, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["options"] == {
+        **parts_to_plain(MultiResNet(levels=2)),
+        "width": facts["options"]["width"],
+    }
+    assert facts["parameters"] == pytest.approx(30_000, rel=0.1)
 
 
 def test_print_config_shows_the_whole_recipe(capsys):
@@ -199,6 +247,11 @@ MISTAKES = [
         "--validation_steps 2",
         "nearest that works: 512 x 512",
     ),
+    (
+        "train --data {data} --model MultiResNet --model.space Wavelet --model.space.family dbb2 "
+        "--resolution 8 --out {new}",
+        "did you mean 'db2'",
+    ),
     ("generate kolmogorov --out {new} --workers 0", "workers must be at least 1, got 0"),
     ("generate decaying_turbulence --out {data}", "holds another dataset"),
     ("generate kolmogorov --out {run}", "exists and is no dataset"),
@@ -227,6 +280,18 @@ MISTAKES = [
         "train --data {data} --model MultiResNet --fields vortcity --resolution 8 --out {new}",
         "(did you mean 'vorticity'?)",
     ),
+    (
+        "train --data {data} --resolution 8 --out {new} --frame_stride 0 " + TRAIN,
+        "frame_stride must be at least 1, got 0",
+    ),
+    (
+        "train --data {data} --resolution 8 --out {new} --frame_stride 6 " + TRAIN,
+        "frame_stride must lie between 1 and 5, got 6: the trajectories of",
+    ),
+    (
+        "train --data {data} --resolution 8 --out {new} --frame_stride 4 " + TRAIN,
+        "validation_steps 2 need trajectories of 3 frames, those of",
+    ),
     ("train --data {new} --model FNO --resolution 8 --out {new}", "is no dataset"),
     ("train --data {data} --resolution 8 --out {run} " + TRAIN, "--resume or"),
     ("evaluate {run} --data {data} --resolutions 8,32 --out {new}", "resolution 32"),
@@ -240,7 +305,30 @@ MISTAKES = [
     ("info {run}/checkpoint", "is no dataset, finished run or evaluation"),
     ("list model", "WHAT must be one of 'datasets', 'models', 'metrics', 'protocols', got 'model'"),
     ("trian", "unknown command 'trian' (did you mean 'train'?)"),
-    ("", "give a command: demo, list, generate, train, evaluate, report, info"),
+    ("", "give a command: demo, list, generate, train, evaluate, report, info, count"),
+    (
+        "count --model MultiResnet --resolution 8 --in_channels 1 --out_channels 1",
+        "unknown model 'MultiResnet' (did you mean 'MultiResNet'?)",
+    ),
+    ("count --model MultiResNet --resolution 8 --in_channels 1", "missing: --out_channels"),
+    (
+        "count --model MultiResNet --resolution 8 --in_channels 0 --out_channels 1",
+        "--in_channels and --out_channels must be at least 1, got 0 and 1",
+    ),
+    (
+        "count --model MultiResNet --resolution 8 --in_channels 1 --out_channels 1 --value 1000",
+        "--target and --value go together",
+    ),
+    (
+        "count --model MultiResNet --resolution 8 --in_channels 1 --out_channels 1 --value 100 "
+        "--target parameters",
+        "MultiResNet has at least 996 parameters with these options, at width 1",
+    ),
+    (
+        "count --model MultiResNet --resolution 8 --in_channels 1 --out_channels 1 --value 100 "
+        "--target layers",
+        "--target must be",
+    ),
 ]
 
 
@@ -304,6 +392,47 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
     manifest = json.loads((out / "manifest.json").read_text())
     assert len(manifest["shards"]) >= 1
     assert not list(out.glob("**/*.partial"))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_ctrl_c_while_workers_start_leaves_no_tracebacks(tmp_path):
+    """A terminal interrupts all processes, and these are in the middle of their imports."""
+    out = tmp_path / "data"
+    words = ["generate", "kolmogorov", "--out", str(out), *map(str, TINY), "--workers", "2"]
+    code = f"from pdesurrogate.cli import main; raise SystemExit(main({words!r}))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while len(children.read_text().split()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "interrupted; what was finished is kept" in errors
+
+
+def test_a_run_of_longer_steps_is_evaluated_in_them(journey, tmp_path, capsys):
+    train = ["train", "--data", journey / "data", "--resolution", 8, "--frame_stride", 2]
+    assert run(*train, "--out", tmp_path / "slow", *TRAIN.split()) == 0
+    capsys.readouterr()
+    steps = []
+    for path in (journey / "data", tmp_path / "slow"):
+        assert run("info", path, "--json") == 0
+        steps.append(json.loads(capsys.readouterr().out)["time_step"])
+    assert steps[1] == 2 * steps[0]
+    evaluate = ["evaluate", "--data", journey / "data", "--resolutions", "8,16"]
+    evaluate += ["--protocols", "native", "--out", tmp_path / "eval.nc"]
+    assert run(*evaluate, tmp_path / "slow") == 0
+    with xr.open_dataset(tmp_path / "eval.nc", decode_timedelta=False) as table:
+        assert table.lead_time.values.tolist() == [2 * steps[0], 4 * steps[0]]
+    assert run("report", tmp_path / "eval.nc", "--out", tmp_path / "report.html") == 0
+    assert ", 2 stored frames a step" in (tmp_path / "report.html").read_text()
+    assert run(*evaluate, "--overwrite", tmp_path / "slow", journey / "run") == 2
+    assert "runs of different time steps are evaluated apart" in capsys.readouterr().err
 
 
 def test_what_a_network_is_told_is_chosen_and_shown(tmp_path, capsys):

@@ -3,12 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pdesurrogate.data import Splits, list_recipes, load_recipe
+from pdesurrogate.data import Splits, Uniform, list_recipes, load_recipe
+from pdesurrogate.data.checks import check_limits, disagreements
 from pdesurrogate.data.recipe import parse_recipe, recipes_folder
 from pdesurrogate.initial_conditions import GaussianRandomField
-from pdesurrogate.solvers import DiagonalForcing, KolmogorovForcing
+from pdesurrogate.solvers import (
+    DiagonalForcing,
+    KolmogorovForcing,
+    SphericalShallowWater,
+    UniformRotation,
+)
 
 RECIPES = sorted(path.parent.name for path in recipes_folder().glob("*/recipe.yaml"))
 
@@ -31,6 +38,27 @@ def test_a_recipe_survives_plain_data(name):
     recipe = load_recipe(name)
     assert parse_recipe(recipe.to_dict()) == recipe
     assert recipe.name == name
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_equation_and_initial_condition_agree_on_what_both_name(name):
+    assert disagreements(load_recipe(name)) == {}
+
+
+def test_a_start_for_another_equation_is_told(caplog):
+    jets = load_recipe("galewsky")
+    heavier = replace(jets, equation=replace(jets.equation, gravity=12.0))
+    assert disagreements(heavier) == {"gravity": (12.0, 9.80616)}
+    check_limits(heavier)
+    assert "gravity is 12 in the equation and 9.80616 in the initial condition" in caplog.text
+    plane = load_recipe("geostrophic_turbulence")
+    slower = replace(plane, equation=replace(plane.equation, coriolis=UniformRotation(5e-5)))
+    assert disagreements(slower) == {"coriolis": (5e-5, 1e-4)}
+    planet = load_recipe("planetswe_like")
+    shallow = replace(planet.equation, flow=replace(planet.equation.flow, mean_depth=5000.0))
+    assert disagreements(replace(planet, equation=shallow)) == {"mean_depth": (5000.0, 5960.0)}
+    drawn = replace(jets, parameters={"rotation_rate": Uniform(0.0, 7.292e-5)})
+    assert disagreements(drawn) == {"rotation_rate": (0.0, 7.292e-5)}
 
 
 def test_overrides_replace_fields_and_parts_of_the_splits():
@@ -58,6 +86,14 @@ def test_rungs_keep_square_cells(tiny):
     assert wide.grid(8).num_points == (8, 20)
     with pytest.raises(ValueError, match=r"resolution 9 gives 22.500 points along x"):
         wide.grid(9)
+
+
+def test_the_extent_is_by_default_that_of_the_grid(tiny):
+    assert replace(tiny, domain_extent=None).domain_extent == (2 * np.pi, 2 * np.pi)
+    globe = replace(tiny, equation=SphericalShallowWater(), domain_extent=None)
+    assert globe.domain_extent == (180.0, 360.0)
+    assert globe.grid(8).num_points == (8, 16)
+    assert replace(globe, domain_extent=(180.0, 360.0)).sha256 == globe.sha256
 
 
 def test_unknown_names_are_refused_with_the_nearest_one():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,31 @@ def test_a_trained_surrogate_forecasts_as_it_was_evaluated(driven: Ladder, tmp_p
     np.testing.assert_allclose(
         shown.sel(field="concentration"), forecast["concentration"][1], rtol=1e-5, atol=1e-6
     )
+
+
+def test_what_a_dataset_does_not_draw_its_equation_says(driven: Ladder, tmp_path: Path) -> None:
+    """A run that is told the rate goes to data in which all trajectories have the same."""
+    seen: list[Tensor] = []
+
+    def answer(window: Tensor) -> Tensor:
+        seen.append(window)
+        return window[:, :1]
+
+    surrogate = told_surrogate(driven, answer, resolution=8)
+    fixed = {path: law for path, law in driven.recipe.parameters.items() if path != "rate"}
+    equation = replace(driven.equation, rate=0.25)
+    recipe = replace(driven.recipe, parameters=fixed, equation=equation)
+    other = generate(recipe, tmp_path / "data", workers=1)
+    assert other.fixed_parameters["rate"] == 0.25
+    evaluate([surrogate], other, [8], num_steps=1, other_data=True)
+    assert (seen[0][:, 1] == 0.25).all()
+
+
+def test_a_number_that_no_equation_has_is_not_made_up(driven: Ladder, tmp_path: Path) -> None:
+    unknown = (Condition("viscosity", False, False, mean=0.0, std=1.0),)
+    surrogate = fake_surrogate(
+        driven, lambda w: w[:, :1], fields=("concentration",), conditioning=unknown, resolution=8
+    )
+    other = generate(replace(driven.recipe, seed=5), tmp_path / "data", workers=1)
+    with pytest.raises(ValueError, match=r"is told 'viscosity' .* as a parameter of its equation"):
+        evaluate([surrogate], other, [8], other_data=True)

@@ -76,8 +76,15 @@ def test_runs_of_other_data_are_welcome_where_they_fit(ladder: Ladder) -> None:
     own = evaluate([fake_surrogate(ladder, keep)], ladder, [16], num_steps=1)
     assert own.attrs["trained_on"] == ladder.name
     assert np.array_equal(table.nrmse.sel(run="fake"), own.nrmse.sel(run="fake"), equal_nan=True)
-    slow = fake_surrogate(ladder, keep, **other, time_step=2 * ladder.time_step)
-    with pytest.raises(ValueError, match=r"fake steps by .* in time, the frames of"):
+    uneven = fake_surrogate(ladder, keep, **other, time_step=1.5 * ladder.time_step)
+    sentence = rf"fake steps by {uneven.info.time_step:g} in time, .* no multiple of .*, the time"
+    with pytest.raises(ValueError, match=sentence):
+        evaluate([uneven], ladder, [16], other_data=True)
+    fast = fake_surrogate(ladder, keep, **other, time_step=0.1 * ladder.time_step)
+    with pytest.raises(ValueError, match="no multiple of"):
+        evaluate([fast], ladder, [16], other_data=True)
+    slow = fake_surrogate(ladder, keep, **other, time_step=7 * ladder.time_step)
+    with pytest.raises(ValueError, match=r"in time, the trajectories of .* last"):
         evaluate([slow], ladder, [16], other_data=True)
     wide = fake_surrogate(ladder, keep, **other, grid=PeriodicBox((16, 16), (1.0, 1.0)).to_dict())
     with pytest.raises(ValueError, match="which is no rung of"):
@@ -117,6 +124,26 @@ def test_the_trained_grid_is_a_row_even_if_it_was_not_asked_for(ladder: Ladder) 
     assert (errors > 0).all()
 
 
+def test_an_evaluation_under_no_protocol_is_refused(ladder: Ladder) -> None:
+    with pytest.raises(ValueError, match="needs at least one protocol"):
+        evaluate([], ladder, [16], [])
+
+
 def test_a_protocol_named_twice_is_refused(ladder: Ladder) -> None:
     with pytest.raises(ValueError, match="the protocol 'native' is named twice"):
         evaluate([], ladder, [16], ["native", "native"])
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+def test_the_solver_on_the_grid_of_the_truth_steps_as_far_as_the_truth(
+    ladder: Ladder, stride: int
+) -> None:
+    """The finest rung is the simulation's own: what differs is single precision."""
+    slow = fake_surrogate(ladder, keep, resolution=32, time_step=stride * ladder.time_step)
+    table = evaluate([slow], ladder, [32])
+    np.testing.assert_allclose(
+        table.lead_time, ladder.time_step * np.arange(stride, 7, stride), rtol=1e-12
+    )
+    error = table.nrmse.sel(run="coarse solver 32", protocol="native", resolution=32)
+    assert float(error.max()) < 1e-5
+    assert float(table.nrmse.sel(run="fake", protocol="native").min()) > 0.05

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.grids import GaussianSphere, PeriodicBox
 from pdesurrogate.metrics import error
 from pdesurrogate.metrics.error import (
     in_band_error,
@@ -109,3 +109,20 @@ def test_truncated_truth_has_only_the_floor() -> None:
     truncated = prolong(restrict(truth, FINE, COARSE), COARSE, FINE)
     assert in_band_error(truncated, truth, FINE, COARSE).item() == pytest.approx(0, abs=1e-12)
     assert out_of_band_error(truncated, truth, FINE, COARSE).item() == pytest.approx(0.8)
+
+
+def test_on_a_sphere_areas_count() -> None:
+    """Wrong by 1 in the northern hemisphere's upper half: half of the hemisphere's area."""
+    globe = GaussianSphere((64, 128))
+    truth = torch.ones(globe.num_points, dtype=torch.float64)
+    north = torch.as_tensor(globe.y > 30.0, dtype=torch.float64)[:, None]
+    error = nrmse(truth + north, truth, globe).item()
+    assert error == pytest.approx(math.sqrt(0.25), abs=0.01)  # a third of the rows lie there
+
+
+def test_on_a_sphere_bands_add_up_to_the_whole() -> None:
+    fine, coarse = GaussianSphere((16, 32)), GaussianSphere((8, 16))
+    prediction, truth = torch.randn(2, 3, *fine.num_points, dtype=torch.float64)
+    torch.testing.assert_close(
+        total_error(prediction, truth, fine, coarse), nrmse(prediction, truth, fine)
+    )

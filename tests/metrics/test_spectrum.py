@@ -7,9 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from pdesurrogate.grids import ClosedBox, PeriodicBox
+from pdesurrogate.grids import ClosedBox, GaussianSphere, PeriodicBox
 from pdesurrogate.metrics import mean_square, power_spectrum
-from pdesurrogate.metrics.spectrum import nyquist_wavenumber, shell_wavenumbers
+from pdesurrogate.metrics.spectrum import (
+    nyquist_wavenumber,
+    shell_wavenumbers,
+    wavenumber_attributes,
+)
+from pdesurrogate.operators.spherical_harmonics import spherical_harmonics
+from pdesurrogate.transfer import prolong, restrict
 from tests.unknown_grid import UnknownGrid
 
 GRIDS = [
@@ -72,6 +78,40 @@ def test_a_cosine_between_walls_lies_in_its_shell() -> None:
 def test_nyquist_wavenumber_is_that_of_the_coarser_direction() -> None:
     assert nyquist_wavenumber(PeriodicBox((16, 16))) == pytest.approx(8)
     assert nyquist_wavenumber(PeriodicBox((16, 16), (0.5, 1.0))) == pytest.approx(16 * math.pi)
+
+
+def test_a_spherical_harmonic_lies_at_its_degree() -> None:
+    grid = GaussianSphere((16, 32))
+    coefficients = torch.zeros(16, 16, dtype=torch.complex128)
+    for degree, order in ((0, 0), (5, 0), (5, 3), (15, 15)):
+        one = coefficients.clone()
+        one[degree, order] = 2.0
+        u = spherical_harmonics(grid, 15, torch.float64).synthesise(one)
+        spectrum = power_spectrum(u, grid)
+        assert int(spectrum.argmax()) == degree
+        assert spectrum[degree].item() == pytest.approx(mean_square(u, grid).item())
+        assert spectrum.sum().item() == pytest.approx(spectrum[degree].item())
+
+
+def test_degrees_sum_to_the_mean_square_over_the_area() -> None:
+    grid = GaussianSphere((16, 32))
+    noise = torch.randn(2, *grid.num_points, dtype=torch.float64)
+    smooth = prolong(
+        restrict(noise, grid, GaussianSphere((12, 24))), GaussianSphere((12, 24)), grid
+    )
+    spectrum = power_spectrum(smooth, grid)
+    assert spectrum.shape == (2, len(shell_wavenumbers(grid)))
+    torch.testing.assert_close(spectrum.sum(dim=-1), mean_square(smooth, grid))
+    plain = smooth.square().mean(dim=(-2, -1))  # too much weight on the poles
+    assert ((plain - spectrum.sum(dim=-1)).abs() > 0.01 * plain).all()
+
+
+def test_a_sphere_holds_every_degree_below_its_nyquist_wavenumber() -> None:
+    grid = GaussianSphere((16, 32))
+    assert shell_wavenumbers(grid).tolist() == list(range(16))
+    assert nyquist_wavenumber(grid) == 16
+    assert wavenumber_attributes(grid, "m")["units"] == "1"
+    assert wavenumber_attributes(PeriodicBox((4, 4)), "m")["units"] == "m-1"
 
 
 def test_unknown_grids_are_refused() -> None:

@@ -14,7 +14,7 @@ from pdesurrogate.models.blocks import (
 
 PERIODIC = ("circular", "circular")
 CLOSED = ("replicate", "replicate")
-NUMPY_MODES = {"circular": "wrap", "replicate": "edge"}
+NUMPY_MODES = {"circular": "wrap", "replicate": "symmetric"}
 
 
 def convolved_by_hand(v: np.ndarray, convolution: nn.Conv2d, edges: tuple[str, str]) -> np.ndarray:
@@ -105,3 +105,47 @@ def test_a_convolution_on_a_sphere_looks_across_the_poles() -> None:
             else:  # -1 is row 0, -2 row 1, 6 row 5, ...; half a circle further
                 expected = v[0, 0, -1 - beyond if beyond < 0 else 2 * rows - 1 - beyond].roll(4)
             assert seen[row].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "dilation"), [(1, 1), (3, 2), (3, 4), (3, 8), (3, 9), (7, 1), (5, 6)]
+)
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("edges", [PERIODIC, CLOSED, ("replicate", "circular")])
+def test_kernels_reach_as_far_as_they_like(
+    kernel_size: int, dilation: int, groups: int, edges: tuple[str, str]
+) -> None:
+    torch.manual_seed(0)
+    options = {"kernel_size": kernel_size, "dilation": dilation, "groups": groups}
+    convolution = BoundaryConv2d(4, 4, edges, **options)
+    v = torch.randn(2, 4, 5, 6)
+    reach = dilation * (kernel_size // 2)
+    padded = v.numpy()
+    for axis, edge in zip((2, 3), edges, strict=True):
+        width = [(0, 0)] * 4
+        width[axis] = (reach, reach)
+        padded = np.pad(padded, width, mode=NUMPY_MODES[edge])
+    expected = nn.functional.conv2d(
+        torch.from_numpy(padded),
+        convolution.weight,
+        convolution.bias,
+        dilation=dilation,
+        groups=groups,
+    )
+    torch.testing.assert_close(convolution(v), expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dilation", [1, 3, 8])
+def test_far_reach_across_the_poles_goes_on_around_the_meridian(dilation: int) -> None:
+    torch.manual_seed(0)
+    convolution = BoundaryConv2d(1, 1, ("polar", "circular"), dilation=dilation)
+    v = torch.randn(1, 1, 4, 8)
+    circle = torch.cat([v, v.flip(-2).roll(4, -1)], -2)  # the whole meridians
+    periodic = BoundaryConv2d(1, 1, PERIODIC, dilation=dilation)
+    periodic.load_state_dict(convolution.state_dict())
+    torch.testing.assert_close(convolution(v), periodic(circle)[..., :4, :])
+
+
+def test_kernel_without_a_centre_is_refused() -> None:
+    with pytest.raises(ValueError, match="kernel_size must be odd, got 4"):
+        BoundaryConv2d(1, 1, PERIODIC, kernel_size=4)

@@ -5,7 +5,14 @@ import torch
 from torch import Tensor, nn
 
 from pdesurrogate.grids import PeriodicBox
-from pdesurrogate.models import FNO, MultiResNet, count_flops, count_parameters
+from pdesurrogate.models import (
+    FNO,
+    MultiResNet,
+    count,
+    count_activation_bytes,
+    count_flops,
+    count_parameters,
+)
 from pdesurrogate.models.blocks import BoundaryConv2d
 
 GRID = PeriodicBox((8, 16))
@@ -85,3 +92,65 @@ def test_counting_leaves_no_trace() -> None:
 
 def test_double_precision_networks_are_counted() -> None:
     assert count_flops(nn.Conv2d(2, 2, 1).double(), 2, GRID) == 2 * 2 * 2 * POINTS
+
+
+def test_activations_that_are_kept() -> None:
+    # The convolution keeps its input, the perceptron's tanh its output; the sum keeps nothing.
+    kept = count_activation_bytes(nn.Conv2d(3, 5, 1), 3, GRID)
+    assert kept == 4 * 3 * POINTS
+    network = nn.Sequential(nn.Conv2d(3, 5, 1), nn.Tanh())
+    assert count_activation_bytes(network, 3, GRID) == 4 * (3 + 5) * POINTS
+    assert count_activation_bytes(network.double(), 3, GRID) == 8 * (3 + 5) * POINTS
+    assert count_activation_bytes(nn.Identity(), 3, GRID) == 0
+
+
+def test_what_is_kept_twice_counts_once() -> None:
+    class Square(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 5, 1)
+
+        def forward(self, v: Tensor) -> Tensor:
+            a = self.conv(v)
+            return a * a.flatten().view_as(a)
+
+    assert count_activation_bytes(Square(), 3, GRID) == 4 * (3 + 5) * POINTS
+
+
+def test_normalisation_keeps_statistics_but_its_own_are_no_activations() -> None:
+    network = nn.BatchNorm2d(3)
+    with_input = count_activation_bytes(network, 3, GRID)
+    assert 4 * 3 * POINTS <= with_input <= 4 * 3 * POINTS + 100
+
+
+def test_activations_grow_with_the_points() -> None:
+    network = MultiResNet(width=4, levels=2).build(2, 1, GRID)
+    coarse = count_activation_bytes(network, 2, GRID)
+    fine = count_activation_bytes(network, 2, PeriodicBox((16, 32)))
+    assert 3.3 * coarse < fine < 4 * coarse  # but for the padded edges
+
+
+def test_cost_says_it_all() -> None:
+    network = FNO(modes=3, width=4, layers=2).build(2, 1, GRID)
+    cost = count(network, GRID, 2)
+    assert cost.num_points == (8, 16)
+    assert cost.parameters == count_parameters(network)
+    assert cost.flops == count_flops(network, 2, GRID)
+    assert cost.activation_bytes == count_activation_bytes(network, 2, GRID)
+    assert cost.forward_seconds > 0
+    assert cost.training_seconds > 0
+    assert (cost.threads, cost.device) == (torch.get_num_threads(), "cpu")
+
+
+def test_counting_costs_leaves_no_trace() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1), nn.Dropout())
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    count(network, GRID, 2)
+    assert all(part.training for part in network)
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("network", [nn.Identity(), nn.Conv2d(2, 2, 1).requires_grad_(False)])
+def test_networks_that_learn_nothing_are_counted(network: nn.Module) -> None:
+    assert count(network, GRID, 2).parameters == 0

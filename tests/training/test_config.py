@@ -9,6 +9,7 @@ from pdesurrogate.training import TrainingConfig
     ("option", "value", "sentence"),
     [
         ("epochs", 0, "epochs must be at least 1, got 0"),
+        ("frame_stride", 0, "frame_stride must be at least 1, got 0"),
         ("history", 0, "history must be at least 1, got 0"),
         ("unroll", -1, "unroll must be at least 1, got -1"),
         ("learning_rate", 0.0, "learning_rate must be positive, got 0.0"),

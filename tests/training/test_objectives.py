@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from pdesurrogate.grids import GaussianSphere, PeriodicBox
+from pdesurrogate.metrics import mean_square
 from pdesurrogate.training import OneStep, Unrolled
-from pdesurrogate.training.objectives import frame_loss
+from pdesurrogate.training.objectives import frame_loss, loss_scale
 
 SCALE = torch.ones(1, 1, 1)
 
@@ -91,3 +93,13 @@ def test_the_optimum_of_an_unrolled_training_is_the_exact_linear_operator() -> N
     assert loss.item() < 1e-28
     assert rotation.grad is not None
     assert rotation.grad.abs().max() < 1e-13
+
+
+def test_on_a_sphere_the_loss_is_a_mean_over_the_area() -> None:
+    grid = GaussianSphere((16, 32))
+    deviation = torch.tensor([2.0, 3.0], dtype=torch.float64)[:, None, None]
+    prediction, truth = torch.randn(2, 4, 2, *grid.num_points, dtype=torch.float64)
+    expected = mean_square((prediction - truth) / deviation, grid).mean()
+    loss = frame_loss(prediction, truth, loss_scale(deviation, grid))
+    torch.testing.assert_close(loss, expected)
+    assert loss_scale(deviation, PeriodicBox((16, 32))) is deviation

@@ -76,6 +76,6 @@ def test_a_rollout_that_breaks_is_infinitely_bad(factor: float) -> None:
 
 def test_windows_are_spread_evenly_and_do_not_overlap() -> None:
     # 3 trajectories of 10 frames, windows of 4: starts 0 and 4 of 7 in each.
-    assert spread_windows(3, 10, 4, at_most=100).tolist() == [0, 4, 7, 11, 14, 18]
-    assert spread_windows(3, 10, 4, at_most=3).tolist() == [0, 7, 14]
-    assert spread_windows(2, 4, 4, at_most=5).tolist() == [0, 1]
+    assert spread_windows(3, 7, 4, at_most=100).tolist() == [0, 4, 7, 11, 14, 18]
+    assert spread_windows(3, 7, 4, at_most=3).tolist() == [0, 7, 14]
+    assert spread_windows(2, 1, 4, at_most=5).tolist() == [0, 1]
