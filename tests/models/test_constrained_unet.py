@@ -21,6 +21,7 @@ from pdesurrogate.models import (
     Scalars,
     UNet,
 )
+from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import TrainingConfig, train
 
 from .test_splines import as_function
@@ -290,6 +291,8 @@ def test_a_trained_surrogate_keeps_the_condition(smoke: Ladder, tmp_path: Path) 
     along_x, along_y = per_x * mean(difference(u, -1), -2), per_y * mean(difference(v, -2), -1)
     inner = (along_x + along_y)[..., 2:-2, 2:-2].abs().max()
     assert inner <= 1e-4 * along_x.abs().max()  # float32
+    again = Surrogate.load(tmp_path / "run").rollout(given.isel(time=slice(0, 1)), 1)
+    assert again.equals(change)
 
 
 def test_training_refuses_channels_that_are_no_velocity(smoke: Ladder, tmp_path: Path) -> None:
