@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 __all__ = [
+    "WALL",
     "poisson_problems",
     "triangle_depth",
     "triangle_modes",
