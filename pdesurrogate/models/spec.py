@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
+from pdesurrogate.fields import Field, FieldStatistics
 from pdesurrogate.grids import Grid
 
 __all__ = ["ModelSpec"]
@@ -43,6 +45,23 @@ class ModelSpec(ABC):
         Returns:
             A module from `(batch, in_channels, y, x)` to `(batch, out_channels, y, x)`.
         """
+
+    def check_fields(
+        self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
+    ) -> None:
+        """Refuse data for which the network could not promise what it is built to.
+
+        By default nothing is refused: most networks do not care what the fields are.
+
+        Args:
+            fields: The predicted fields, in channel order.
+            statistics: Their normalisation.
+            predicts_change: Whether the network predicts changes or the next frame itself.
+
+        Raises:
+            ValueError: Says in one sentence what does not fit.
+        """
+        return
 
     def build_conditioned(
         self, in_channels: int, out_channels: int, grid: Grid, parameters: tuple[int, ...]

@@ -139,6 +139,9 @@ def untrained_surrogate(
     """A surrogate with fresh weights, normalised by the training split.
 
     Draws from torch's global generator.
+
+    Raises:
+        ValueError: If the model could not promise for these fields what it is built to.
     """
     names = config.fields or ()
     grid = data.grid(resolution)
@@ -162,6 +165,7 @@ def untrained_surrogate(
         settings=_fingerprint(spec, config),
         conditioning=condition_statistics(data, resolution, config.conditioning or ()),
     )
+    spec.check_fields(info.fields, info.statistics, info.predicts_change)
     module = spec.build_conditioned(info.in_channels, len(names), grid, info.parameter_channels)
     info = replace(
         info,

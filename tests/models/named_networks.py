@@ -12,9 +12,11 @@ from pdesurrogate.models import (
     UNO,
     BottleneckAttention,
     ClassicalUNet,
+    ConstrainedUNet,
     ConvNeXtUNet,
     DilatedResNet,
     FiLM,
+    IncompressibleFlow,
     ModelSpec,
     MultiResNet,
     ResidualUNet,
@@ -26,6 +28,8 @@ GRID = PeriodicBox((16, 16))
 IN_CHANNELS, OUT_CHANNELS, PARAMETERS = 3, 2, (2,)
 NAMED: dict[str, ModelSpec] = {
     "ClassicalUNet": ClassicalUNet(width=3, levels=2),
+    "ConstrainedUNet": ConstrainedUNet(width=3, levels=2),
+    "ConstrainedUNet, flow": ConstrainedUNet(width=3, levels=2, output=IncompressibleFlow()),
     "ConvNeXtUNet": ConvNeXtUNet(width=3, levels=2, blocks=1),
     "DilatedResNet": DilatedResNet(width=3, blocks=1),
     "FNO": FNO(modes=3, width=4, layers=2),
