@@ -3,19 +3,33 @@
 A class named here can be named by `--model`; it holds a model's options and builds the network.
 """
 
+from pdesurrogate.models.attention import BottleneckAttention
 from pdesurrogate.models.classical_unet import ClassicalUNet
+from pdesurrogate.models.convnext_unet import ConvNeXtUNet
 from pdesurrogate.models.counting import count_flops, count_parameters
+from pdesurrogate.models.dilated_resnet import DilatedResNet
 from pdesurrogate.models.extension import fine_level
+from pdesurrogate.models.film import FiLM
 from pdesurrogate.models.fno import FNO
 from pdesurrogate.models.multi_resnet import MultiResNet
 from pdesurrogate.models.residual_unet import ResidualUNet
+from pdesurrogate.models.sfno import SFNO
 from pdesurrogate.models.spaces import Haar, MaxPooling, Space, Strided
 from pdesurrogate.models.spec import ModelSpec
+from pdesurrogate.models.tfno import TFNO
 from pdesurrogate.models.unet import Level, UNet
+from pdesurrogate.models.uno import UNO
 
 __all__ = [
     "FNO",
+    "SFNO",
+    "TFNO",
+    "UNO",
+    "BottleneckAttention",
     "ClassicalUNet",
+    "ConvNeXtUNet",
+    "DilatedResNet",
+    "FiLM",
     "Haar",
     "Level",
     "MaxPooling",

@@ -35,6 +35,8 @@ class ClassicalUNet(UNetSpec):
         levels: How often the grid is halved; sides must be divisible by `2**levels`.
         norm: `none` by default, see `UNetSpec`.
         activation: See `UNetSpec`.
+        attention: See `UNetSpec`.
+        film: See `UNetSpec`.
 
     References:
         Ronneberger et al. (2015), *U-Net: Convolutional Networks for Biomedical Image
@@ -60,7 +62,7 @@ class ClassicalUNet(UNetSpec):
                 )
                 for i in range(1, self.levels + 1)
             ],
-            bottleneck=PlainBlock(inputs[0], channels[0], style),
+            bottleneck=self.attended(PlainBlock(inputs[0], channels[0], style), channels[0]),
             head=style.convolution(self.width, out_channels),
         )
         return network.apply(keep_variance)

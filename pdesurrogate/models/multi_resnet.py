@@ -33,6 +33,8 @@ class MultiResNet(UNetSpec):
         levels: How often the grid is coarsened.
         norm: `none` by default, see `UNetSpec`.
         activation: See `UNetSpec`.
+        attention: See `UNetSpec`.
+        film: See `UNetSpec`.
         extra_decoder_blocks: Fully residual blocks added to the decoder of each level.
         space: The nested spaces; names a class of `pdesurrogate.models`.
 
@@ -71,6 +73,6 @@ class MultiResNet(UNetSpec):
                 )
                 for i in range(1, finest + 1)
             ],
-            bottleneck=ChannelTiling(channels[0]),
+            bottleneck=self.attended(ChannelTiling(channels[0]), channels[0]),
             head=style.convolution(self.width, out_channels),
         )

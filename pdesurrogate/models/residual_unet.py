@@ -34,6 +34,8 @@ class ResidualUNet(UNetSpec):
         levels: How often the grid is coarsened.
         norm: `none` by default, see `UNetSpec`.
         activation: See `UNetSpec`.
+        attention: See `UNetSpec`.
+        film: See `UNetSpec`.
         extra_decoder_blocks: Fully residual blocks added to the decoder of each level.
         space: The nested spaces; names a class of `pdesurrogate.models`.
 
@@ -72,7 +74,7 @@ class ResidualUNet(UNetSpec):
                 )
                 for i in range(1, self.levels + 1)
             ],
-            bottleneck=ResidualBlock(inputs[0], channels[0], style),
+            bottleneck=self.attended(ResidualBlock(inputs[0], channels[0], style), channels[0]),
             head=style.convolution(self.width, out_channels),
         )
         for parts in (network.encoders, network.bottleneck, network.decoders):

@@ -43,3 +43,18 @@ class ModelSpec(ABC):
         Returns:
             A module from `(batch, in_channels, y, x)` to `(batch, out_channels, y, x)`.
         """
+
+    def build_conditioned(
+        self, in_channels: int, out_channels: int, grid: Grid, parameters: tuple[int, ...]
+    ) -> nn.Module:
+        """The network, told which of its input channels are constant in space.
+
+        What trains and loads calls this. By default parameters are channels like all others.
+
+        Args:
+            in_channels: As for `build`.
+            out_channels: As for `build`.
+            grid: As for `build`.
+            parameters: Input channels that are parameters of the trajectory.
+        """
+        return self.build(in_channels, out_channels, grid)

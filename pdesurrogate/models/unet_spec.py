@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
+from torch import nn
+
 from pdesurrogate.grids import Grid
+from pdesurrogate.models.attention import BottleneckAttention
 from pdesurrogate.models.blocks import Activation, ConvStyle, Norm
+from pdesurrogate.models.film import FiLM
 from pdesurrogate.models.options import require_at_least, require_choice
 from pdesurrogate.models.spec import ModelSpec
 
@@ -20,13 +24,19 @@ class UNetSpec(ModelSpec):
     The paper's networks have width 64, four levels and `group` normalisation. Normalisation is off
     by default because its statistics run over the grid: the detail that only a finer grid shows
     changes them, and through them the response to everything else, so that what was learned on one
-    grid no longer transfers to another.
+    grid no longer transfers to another. `layer` has no statistics over the grid, those of `band`
+    do not see such detail.
 
     Args:
         width: Channels at the finest level; doubled at each coarser one.
         levels: How often the grid is coarsened.
-        norm: `none`, or `group` for GroupNorm with one group after each convolution of a block.
+        norm: What follows each convolution of a block: `none`; `group`, GroupNorm with one group;
+            `layer`, `pdesurrogate.models.normalisation.ChannelNorm`; or `band`,
+            `pdesurrogate.models.normalisation.BandNorm`.
         activation: `gelu`, `relu`, `silu` or `tanh`.
+        attention: Self-attention after the bottleneck, if any: `BottleneckAttention`.
+        film: How the trajectory's parameters modulate the blocks, `FiLM`, instead of being input
+            channels; none by default.
 
     Raises:
         ValueError: If a number is below 1 or a choice is unknown.
@@ -36,6 +46,8 @@ class UNetSpec(ModelSpec):
     levels: int = 3
     norm: Norm = "none"
     activation: Activation = "gelu"
+    attention: BottleneckAttention | None = None
+    film: FiLM | None = None
 
     def __post_init__(self) -> None:
         require_at_least(self, width=1, levels=1)
@@ -47,5 +59,39 @@ class UNetSpec(ModelSpec):
         return tuple(self.width * 2 ** (self.levels - i) for i in range(self.levels + 1))
 
     def style(self, grid: Grid) -> ConvStyle:
-        """What all convolutions have in common on such a grid."""
+        """What all convolutions have in common on such a grid.
+
+        Raises:
+            ValueError: If there are to be parameters, with which `build_conditioned` builds.
+        """
+        if self.film is not None:
+            raise ValueError(
+                f"{type(self).__name__}.film modulates by parameters: build the network with "
+                "build_conditioned, which is told where they are"
+            )
         return ConvStyle(grid.padding, self.norm, self.activation)
+
+    def attended(self, bottleneck: nn.Module, channels: int) -> nn.Module:
+        """The bottleneck with the attention after it that was chosen.
+
+        Args:
+            bottleneck: $U_0$ without it.
+            channels: Of its output.
+        """
+        if self.attention is None:
+            return bottleneck
+        return nn.Sequential(bottleneck, self.attention.layer(channels))
+
+    def build_conditioned(
+        self, in_channels: int, out_channels: int, grid: Grid, parameters: tuple[int, ...]
+    ) -> nn.Module:
+        """The network; with `film` it takes the parameters out of its input.
+
+        Raises:
+            ValueError: If `film` is chosen and there are no parameters, or as for `build`.
+        """
+        if self.film is None:
+            return self.build(in_channels, out_channels, grid)
+        unaware = replace(self, film=None)
+        network = unaware.build(in_channels - len(parameters), out_channels, grid)
+        return self.film.modulate(network, parameters)

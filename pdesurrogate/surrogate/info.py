@@ -85,6 +85,14 @@ class SurrogateInfo:
         return self.history * len(self.fields) + len(self.conditioning)
 
     @property
+    def parameter_channels(self) -> tuple[int, ...]:
+        """Channels of the network's input that are parameters, constant in space."""
+        first = self.history * len(self.fields)
+        return tuple(
+            first + i for i, condition in enumerate(self.conditioning) if not condition.is_field
+        )
+
+    @property
     def training_grid(self) -> Grid:
         """The grid that it was trained on."""
         return grid_from_dict(self.grid)

@@ -287,7 +287,9 @@ def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part]], path: P
     parts = [kind for kind in known if issubclass(kind, Part)]
     try:
         spec = allowed[info.model](**parts_from_plain(info.options, parts))
-        return spec.build(info.in_channels, len(info.fields), info.training_grid)
+        return spec.build_conditioned(
+            info.in_channels, len(info.fields), info.training_grid, info.parameter_channels
+        )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
 

@@ -152,7 +152,7 @@ def untrained_surrogate(
         settings=_fingerprint(spec, config),
         conditioning=condition_statistics(data, resolution, config.conditioning or ()),
     )
-    module = spec.build(info.in_channels, len(names), grid)
+    module = spec.build_conditioned(info.in_channels, len(names), grid, info.parameter_channels)
     info = replace(
         info,
         parameters=count_parameters(module),
