@@ -16,9 +16,11 @@ from pdesurrogate.models.residual_unet import ResidualUNet
 from pdesurrogate.models.sfno import SFNO
 from pdesurrogate.models.spaces import Haar, MaxPooling, Space, Strided
 from pdesurrogate.models.spec import ModelSpec
+from pdesurrogate.models.spectral_spaces import Spectral
 from pdesurrogate.models.tfno import TFNO
 from pdesurrogate.models.unet import Level, UNet
 from pdesurrogate.models.uno import UNO
+from pdesurrogate.models.wavelets import Wavelet
 
 __all__ = [
     "FNO",
@@ -37,8 +39,10 @@ __all__ = [
     "MultiResNet",
     "ResidualUNet",
     "Space",
+    "Spectral",
     "Strided",
     "UNet",
+    "Wavelet",
     "count_flops",
     "count_parameters",
     "fine_level",

@@ -10,9 +10,10 @@ from pdesurrogate.grids import Grid
 from pdesurrogate.models.blocks import ChannelTiling, ResidualBlock
 from pdesurrogate.models.options import require_at_least
 from pdesurrogate.models.residual_unet import ResidualDecoder
-from pdesurrogate.models.spaces import Haar, Space
+from pdesurrogate.models.spaces import Embedding, Haar, Space
 from pdesurrogate.models.unet import Level, UNet, check_grid_size
 from pdesurrogate.models.unet_spec import UNetSpec
+from pdesurrogate.models.wavelets import DetailedEmbedding
 
 __all__ = ["MultiResNet"]
 
@@ -37,6 +38,9 @@ class MultiResNet(UNetSpec):
         film: See `UNetSpec`.
         extra_decoder_blocks: Fully residual blocks added to the decoder of each level.
         space: The nested spaces; names a class of `pdesurrogate.models`.
+        details: Whether the decoders are given the wavelet details that the projections drop:
+            $Q$ becomes a `DetailedEmbedding`, which at first changes nothing. For the spaces of a
+            wavelet, `Haar` and `Wavelet`; adds $9 c^2$ parameters at a level of $c$ channels.
 
     References:
         Williams, Falck et al. (2023), *A Unified Framework for U-Net Design and Analysis*, §4.
@@ -44,6 +48,7 @@ class MultiResNet(UNetSpec):
 
     extra_decoder_blocks: int = 0
     space: Space = field(default_factory=Haar)
+    details: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,7 +58,8 @@ class MultiResNet(UNetSpec):
         """The network, freshly initialised.
 
         Raises:
-            ValueError: If the space cannot coarsen the grid as often as there are levels.
+            ValueError: If the space cannot coarsen the grid as often as there are levels, or has no
+                details to give.
         """
         check_grid_size([self.space.projection(1, grid.padding)] * self.levels, grid.num_points)
         style, channels, finest = self.style(grid), self.channels, self.levels
@@ -67,7 +73,7 @@ class MultiResNet(UNetSpec):
                         channels[i - 1],
                         channels[i],
                         style,
-                        self.space.embedding(channels[i], grid.padding),
+                        self._embedding(channels[i], grid),
                         self.extra_decoder_blocks,
                     ),
                 )
@@ -76,3 +82,8 @@ class MultiResNet(UNetSpec):
             bottleneck=self.attended(ChannelTiling(channels[0]), channels[0]),
             head=style.convolution(self.width, out_channels),
         )
+
+    def _embedding(self, channels: int, grid: Grid) -> Embedding:
+        if self.details:
+            return DetailedEmbedding(channels, self.space.wavelet(grid.padding))
+        return self.space.embedding(channels, grid.padding)

@@ -1,15 +1,16 @@
-"""Checks of a model's options, so that every model refuses nonsense in the same words."""
+"""Checks of a model's or part's options, so that all refuse nonsense in the same words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pdesurrogate.models.part import Part
 from pdesurrogate.models.spec import ModelSpec
 
 __all__ = ["require_at_least", "require_choice"]
 
 
-def require_at_least(spec: ModelSpec, **minima: int) -> None:
+def require_at_least(spec: ModelSpec | Part, **minima: int) -> None:
     """Refuse options below their minimum.
 
     Args:
@@ -27,7 +28,7 @@ def require_at_least(spec: ModelSpec, **minima: int) -> None:
             )
 
 
-def require_choice(spec: ModelSpec, **choices: Sequence[str]) -> None:
+def require_choice(spec: ModelSpec | Part, **choices: Sequence[str]) -> None:
     """Refuse options that are none of those on offer.
 
     Args:

@@ -12,7 +12,7 @@ from pdesurrogate.grids import Grid
 from pdesurrogate.models.blocks import ConvStyle, FullyResidualBlock, ResidualBlock
 from pdesurrogate.models.initialisation import halve_residual, keep_variance
 from pdesurrogate.models.options import require_at_least
-from pdesurrogate.models.spaces import Embedding, Haar, Space
+from pdesurrogate.models.spaces import Embedding, Haar, Space, start_as_haar
 from pdesurrogate.models.unet import Decoder, Level, UNet, check_grid_size
 from pdesurrogate.models.unet_spec import UNetSpec
 
@@ -78,7 +78,7 @@ class ResidualUNet(UNetSpec):
             head=style.convolution(self.width, out_channels),
         )
         for parts in (network.encoders, network.bottleneck, network.decoders):
-            parts.apply(keep_variance).apply(halve_residual)
+            parts.apply(keep_variance).apply(halve_residual).apply(start_as_haar)
         return network
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from pdesurrogate.grids import Padding
 from pdesurrogate.models.part import Part
+from pdesurrogate.operators.wavelets import WaveletBasis
 
 __all__ = [
     "Embedding",
@@ -25,6 +26,7 @@ __all__ = [
     "Strided",
     "StridedEmbedding",
     "StridedProjection",
+    "start_as_haar",
 ]
 
 
@@ -85,6 +87,17 @@ class Space(Part, ABC):
     def embedding(self, channels: int, edges: tuple[Padding, Padding]) -> Embedding:
         """From a level to the next finer one; arguments and errors as for `projection`."""
 
+    def wavelet(self, edges: tuple[Padding, Padding]) -> WaveletBasis:
+        """The wavelet whose approximations these spaces are, for those who want its details too.
+
+        Raises:
+            ValueError: If these are not the spaces of a wavelet, or not on a grid with such edges.
+        """
+        raise ValueError(
+            f"the space {type(self).__name__} has no wavelet details that a decoder could be "
+            "given; choose Haar or Wavelet"
+        )
+
 
 class Haar(Space):
     """Fields that are constant on cells: the Haar wavelet's spaces, average pooling."""
@@ -96,6 +109,10 @@ class Haar(Space):
     def embedding(self, channels: int, edges: tuple[Padding, Padding]) -> Embedding:
         """Each value repeated on its cell."""
         return HaarEmbedding()
+
+    def wavelet(self, edges: tuple[Padding, Padding]) -> WaveletBasis:
+        """The Haar wavelet, whose cells ask for no point beyond an edge, whichever edge it is."""
+        return WaveletBasis("haar", ("periodic", "periodic"))
 
 
 class HaarProjection(Projection):
@@ -171,7 +188,7 @@ class StridedProjection(Projection):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, kernel_size=2, stride=2)
-        _start_as_haar(self.conv, 0.25)
+        start_as_haar(self)
 
     def forward(self, v: Float[Tensor, "batch c y x"]) -> Float[Tensor, "batch c m n"]:
         """Convolve with the kernel, cell by cell."""
@@ -191,8 +208,7 @@ class StridedEmbedding(Embedding):
     def __init__(self, coarse_channels: int, channels: int) -> None:
         super().__init__()
         self.conv = nn.ConvTranspose2d(coarse_channels, channels, kernel_size=2, stride=2)
-        if coarse_channels == channels:
-            _start_as_haar(self.conv, 1.0)
+        start_as_haar(self)
 
     def forward(
         self, coarse: Float[Tensor, "batch c m n"], fine: Float[Tensor, "batch c_fine y x"]
@@ -202,8 +218,16 @@ class StridedEmbedding(Embedding):
 
 
 @torch.no_grad()
-def _start_as_haar(conv: nn.Conv2d | nn.ConvTranspose2d, weight: float) -> None:
-    """The same weight from each point of a cell to its value in the same channel."""
-    conv.weight.copy_(weight * torch.eye(conv.in_channels)[:, :, None, None].expand_as(conv.weight))
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)
+def start_as_haar(part: nn.Module) -> None:
+    """Let learned maps between cells and points start as those of `Haar`.
+
+    For `nn.Module.apply`; leaves everything else alone, and maps that change the channels.
+    """
+    if isinstance(part, StridedProjection | StridedEmbedding):
+        conv = part.conv
+        if conv.in_channels == conv.out_channels:
+            weight = 0.25 if isinstance(part, StridedProjection) else 1.0
+            same_channel = torch.eye(conv.in_channels)[:, :, None, None]
+            conv.weight.copy_(weight * same_channel.expand_as(conv.weight))
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)

@@ -13,6 +13,9 @@ from pdesurrogate.models.spaces import Projection
 
 __all__ = ["Decoder", "Level", "Preconditioner", "UNet", "check_grid_size"]
 
+_FAR = 1024
+"""Points beyond which no better size is looked for: more than any wavelet's filter has."""
+
 
 class Decoder(nn.Module, ABC):
     r"""What makes a fine field from a coarse one and the encoded input, in two summands.
@@ -213,10 +216,9 @@ def check_grid_size(projections: Sequence[Projection], num_points: tuple[int, in
     """
     if _can_be_coarsened(projections, num_points):
         return
-    below = tuple(_nearest(projections, range(n, 0, -1)) for n in num_points)
-    above = tuple(
-        _nearest(projections, range(n, 2 * n + 2 ** len(projections))) for n in num_points
-    )
+    ny, nx = num_points
+    below = _nearest(projections, range(ny, 0, -1), range(nx, 0, -1))
+    above = _nearest(projections, range(ny, 2 * ny + _FAR), range(nx, 2 * nx + _FAR))
     nearest = " or ".join(f"{ny} x {nx}" for ny, nx in (below, above) if ny and nx)
     raise ValueError(
         f"a U-Net with {len(projections)} levels cannot coarsen a grid of {num_points[0]} x "
@@ -224,9 +226,16 @@ def check_grid_size(projections: Sequence[Projection], num_points: tuple[int, in
     )
 
 
-def _nearest(projections: Sequence[Projection], sides: range) -> int | None:
-    """The first side whose square can be coarsened."""
-    return next((n for n in sides if _can_be_coarsened(projections, (n, n))), None)
+def _nearest(
+    projections: Sequence[Projection], rows: range, columns: range
+) -> tuple[int | None, int | None]:
+    """The first number of rows and the first of columns that can be coarsened, each for itself."""
+    # Whether a side can be does not depend on the other, but only together can they be tried.
+    working = next((n for n in range(1, _FAR) if _can_be_coarsened(projections, (n, n))), 1)
+    return (
+        next((n for n in rows if _can_be_coarsened(projections, (n, working))), None),
+        next((n for n in columns if _can_be_coarsened(projections, (working, n))), None),
+    )
 
 
 def _can_be_coarsened(projections: Sequence[Projection], num_points: tuple[int, int]) -> bool:

@@ -14,7 +14,6 @@ first derivative by `a` and every second one by `a²`.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from pdesurrogate.grids import GaussianSphere
 from pdesurrogate.operators.legendre import coupling, legendre_functions
+from pdesurrogate.operators.tables import made_once
 
 __all__ = ["SphericalHarmonics", "linear_truncation", "quadratic_truncation", "spherical_harmonics"]
 
@@ -320,7 +320,7 @@ class SphericalHarmonics:
         return self._from_above * above - self._from_below * below
 
 
-@lru_cache(maxsize=16)
+@made_once(maxsize=16)
 def spherical_harmonics(
     grid: GaussianSphere,
     truncation: int,

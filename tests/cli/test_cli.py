@@ -82,6 +82,23 @@ def test_the_run_holds_what_was_promised(journey):
     assert config["model"]["init_args"]["width"] == 4
 
 
+def test_a_space_is_chosen_with_its_options_and_stored(journey, tmp_path):
+    train = ["train", "--data", journey / "data", "--resolution", 8, *TRAIN.split()]
+    space = ["--model.space", "Wavelet", "--model.space.family", "db2", "--model.details", "true"]
+    assert run(*train, *space, "--out", tmp_path / "run") == 0
+    again = ["--config", tmp_path / "run" / "config.yaml", "--out", tmp_path / "again"]
+    assert run("train", *again) == 0
+    for out in ("run", "again"):
+        options = json.loads((tmp_path / out / "surrogate.json").read_text())["options"]
+        assert options["details"] is True
+        assert options["space"] == {
+            "class_path": "Wavelet",
+            "init_args": {"family": "db2", "boundary": "grid"},
+        }
+    evaluate = ["evaluate", tmp_path / "again", "--data", journey / "data"]
+    assert run(*evaluate, "--resolutions", "8,16", "--out", tmp_path / "eval.nc") == 0
+
+
 def test_a_runs_configuration_trains_it_again(journey, tmp_path):
     config = journey / "run" / "config.yaml"
     assert run("train", "--config", config, "--out", tmp_path / "again") == 0
@@ -199,6 +216,11 @@ MISTAKES = [
         "train --data {data} --model ResidualUNet --model.levels 9 --resolution 8 --out {new} "
         "--validation_steps 2",
         "nearest that works: 512 x 512",
+    ),
+    (
+        "train --data {data} --model MultiResNet --model.space Wavelet --model.space.family dbb2 "
+        "--resolution 8 --out {new}",
+        "did you mean 'db2'",
     ),
     ("generate kolmogorov --out {new} --workers 0", "workers must be at least 1, got 0"),
     ("generate decaying_turbulence --out {data}", "holds another dataset"),

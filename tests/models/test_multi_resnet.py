@@ -2,7 +2,15 @@ import pytest
 import torch
 
 from pdesurrogate.grids import PeriodicBox
-from pdesurrogate.models import MultiResNet, ResidualUNet, count_parameters
+from pdesurrogate.models import (
+    Haar,
+    MaxPooling,
+    MultiResNet,
+    ResidualUNet,
+    Space,
+    Wavelet,
+    count_parameters,
+)
 from tests.models.paper import CHANNELS, GRID, SIZE
 from tests.models.restatement import average, convolve, decode, residual_block
 
@@ -58,3 +66,42 @@ def test_three_extra_blocks_give_back_what_the_encoder_saves() -> None:
     saved = ResidualUNet(**SIZE).build(12, 3, GRID)
     spent = MultiResNet(**SIZE, extra_decoder_blocks=3).build(12, 3, GRID)
     assert count_parameters(spent) == pytest.approx(count_parameters(saved), rel=1e-3)
+
+
+@pytest.mark.parametrize("space", [Haar(), Wavelet("db2")])
+def test_details_at_first_change_nothing(space: Space) -> None:
+    v, outputs = torch.randn(1, 2, 16, 16), []
+    for details in (False, True):
+        torch.manual_seed(0)
+        spec = MultiResNet(width=4, levels=2, space=space, details=details)
+        outputs.append(spec.build(2, 1, PeriodicBox((16, 16)))(v))
+    torch.testing.assert_close(outputs[0], outputs[1], atol=1e-6, rtol=1e-6)
+
+
+def test_details_cost_nine_times_the_squared_channels() -> None:
+    plain, detailed = (
+        count_parameters(
+            MultiResNet(width=4, levels=2, details=details).build(2, 1, PeriodicBox((16, 16)))
+        )
+        for details in (False, True)
+    )
+    assert detailed - plain == 9 * (4**2 + 8**2)
+
+
+def test_details_are_those_that_the_projection_drops() -> None:
+    torch.manual_seed(0)
+    network = MultiResNet(width=4, levels=1, details=True).build(2, 1, PeriodicBox((8, 8)))
+    decoder = network.decoders[0]
+    torch.nn.init.normal_(decoder.embedding.weight)
+    coarse, skip = torch.randn(1, 8, 4, 4), torch.randn(1, 4, 8, 8)
+    blurred = average(skip).repeat_interleave(2, -2).repeat_interleave(2, -1)
+    given = decoder.embedding(decoder.reduction(coarse), skip)
+    without = decoder.embedding(decoder.reduction(coarse), blurred)
+    torch.testing.assert_close(average(given), decoder.reduction(coarse), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(average(given - without), torch.zeros(1, 4, 4, 4), atol=1e-5, rtol=0)
+    assert (given - without).abs().max() > 0.1
+
+
+def test_details_need_the_spaces_of_a_wavelet() -> None:
+    with pytest.raises(ValueError, match="MaxPooling has no wavelet details"):
+        MultiResNet(space=MaxPooling(), details=True).build(2, 1, PeriodicBox((16, 16)))

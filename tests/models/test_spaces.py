@@ -3,7 +3,8 @@ import pytest
 import pywt
 import torch
 
-from pdesurrogate.models import Haar, MaxPooling, Space, Strided
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.models import Haar, MaxPooling, MultiResNet, ResidualUNet, Space, Strided
 from pdesurrogate.models.spaces import HaarEmbedding, HaarProjection, StridedEmbedding
 
 EDGES = ("circular", "circular")
@@ -77,3 +78,15 @@ def test_projection_says_onto_which_grid_it_goes(space: Space) -> None:
     assert projection.coarsened((8, 12)) == tuple(projection(random_field()).shape[-2:])
     with pytest.raises(ValueError, match="even"):
         projection.coarsened((8, 11))
+
+
+def test_learned_space_starts_as_haar_within_a_network() -> None:
+    grid, v = PeriodicBox((16, 16)), torch.randn(1, 2, 16, 16)
+    for model in (ResidualUNet, MultiResNet):
+        outputs = []
+        for space in (Haar(), Strided()):
+            network = model(width=4, levels=2, space=space).build(2, 1, grid)
+            same = network.state_dict() if not outputs else outputs[0][0]
+            network.load_state_dict(same, strict=False)
+            outputs.append((same, network(v)))
+        torch.testing.assert_close(outputs[0][1], outputs[1][1])
