@@ -4,6 +4,7 @@ A class named here can be named by `--model`; it holds a model's options and bui
 """
 
 from pdesurrogate.models.attention import BottleneckAttention
+from pdesurrogate.models.checking import Verdict, check_model
 from pdesurrogate.models.classical_unet import ClassicalUNet
 from pdesurrogate.models.convnext_unet import ConvNeXtUNet
 from pdesurrogate.models.counting import count_flops, count_parameters
@@ -42,7 +43,9 @@ __all__ = [
     "Spectral",
     "Strided",
     "UNet",
+    "Verdict",
     "Wavelet",
+    "check_model",
     "count_flops",
     "count_parameters",
     "fine_level",
