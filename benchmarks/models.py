@@ -65,7 +65,8 @@ def main() -> None:
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     if options.out is not None:
-        where = f"{options.device}, {options.threads} threads, {'CPU' if options.device == 'cpu' else 'clock'} seconds"
+        clock = "CPU" if options.device == "cpu" else "clock"
+        where = f"{options.device}, {options.threads} threads, {clock} seconds"
         write_table(rows, where, {"torch": torch.__version__}, options.out)
 
 
