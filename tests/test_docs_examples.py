@@ -92,6 +92,7 @@ def test_a_network_that_knows_nothing_of_us_goes_all_the_way(folder: Path, trace
     assert main([*evaluate, "--out", out]) == 2  # nothing is built because a run says so
     assert main([*evaluate, "--out", out, "--models", network]) == 0
     assert main(["info", run, "--models", network]) == 0
+    assert f"--models '[{network}]'" in ps.open_evaluation(out).attrs["commands"]
     kind = module(folder, "my_network").MyNet
     loaded = Surrogate.load(run, specs=[kind])
     assert loaded.info.model == network
