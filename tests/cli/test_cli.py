@@ -263,7 +263,10 @@ MISTAKES = [
     ("info {run}/checkpoint", "is no dataset, finished run or evaluation"),
     ("list model", "WHAT must be one of 'datasets', 'models', 'metrics', 'protocols', got 'model'"),
     ("trian", "unknown command 'trian' (did you mean 'train'?)"),
-    ("", "give a command: demo, list, generate, train, evaluate, report, info"),
+    ("", "give a command: demo, list, generate, check-model, train, evaluate, report, info"),
+    ("check-model", "missing: --model"),
+    ("check-model MultiResNot", "unknown model 'MultiResNot'"),
+    ("check-model no_such.Net", "no_such.Net cannot be imported"),
 ]
 
 
