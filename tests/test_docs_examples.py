@@ -14,8 +14,10 @@ import pytest
 import torch
 
 import pdesurrogate as ps
+from pdesurrogate.cli import main
 from pdesurrogate.data import Ladder
 from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.models.user_model import UserModel
 from pdesurrogate.surrogate import Surrogate
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
@@ -85,6 +87,39 @@ def test_the_model_serves_other_grids_and_is_loaded_when_named(
     torch.testing.assert_close(loaded.step(window), trained.step(window))
     with pytest.raises(ValueError, match="PlainConvNet"):
         Surrogate.load(folder / "run")
+
+
+def test_a_network_that_knows_nothing_of_us_goes_all_the_way(folder: Path, tracer: Ladder) -> None:
+    network, data, run = "my_network.MyNet", str(tracer.path), str(folder / "mine")
+    options = ["--model", network, "--model.width", "4"]
+    train = ["train", *options, "--data", data, "--resolution", "16", "--out", run]
+    assert main(["check-model", network, "--model.width", "4", "--resolution", "16"]) == 0
+    assert main([*train, "--epochs", "1", "--validation_steps", "2"]) == 0
+    out = str(folder / "mine.nc")
+    evaluate = ["evaluate", run, "--data", data, "--resolutions", "16,32", "--num_steps", "2"]
+    assert main([*evaluate, "--out", out]) == 2  # nothing is built because a run says so
+    assert main([*evaluate, "--out", out, "--models", network]) == 0
+    assert main(["info", run, "--models", network]) == 0
+    assert f"--models '[{network}]'" in ps.open_evaluation(out).attrs["commands"]
+    kind = module(folder, "my_network").MyNet
+    loaded = Surrogate.load(run, specs=[kind])
+    assert loaded.info.model == network
+    assert loaded.info.options == {"width": 4}
+    assert loaded.step(torch.randn(1, 1, 1, 48, 32)).shape == (1, 1, 1, 48, 32)
+    assert main(["train", "--config", f"{run}/config.yaml", "--out", str(folder / "again")]) == 0
+    again = Surrogate.load(folder / "again", specs=[kind])
+    for ours, theirs in zip(again.module.parameters(), loaded.module.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_network_is_trained_in_python(folder: Path, tracer: Ladder) -> None:
+    kind = module(folder, "my_network").MyNet
+    trained = ps.train(UserModel.of(kind, width=4), tracer, 16, folder / "run_mine", SETTINGS)
+    with pytest.raises(ValueError, match=r"specs=\[MyNet\]"):
+        Surrogate.load(folder / "run_mine")
+    loaded = Surrogate.load(folder / "run_mine", specs=[kind])
+    window = torch.randn(1, 1, 1, 16, 16)
+    torch.testing.assert_close(loaded.step(window), trained.step(window))
 
 
 def test_the_protocol_takes_each_error_from_the_better_side(

@@ -18,6 +18,7 @@ _LISTS = (
     "--protocols",
     "--fields",
     "--conditioning",
+    "--models",
     "--domain_extent",
     "--references",
 )
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> None:
     # Importing the toolkit takes seconds: not before it is needed.
     from pdesurrogate.cli.commands import COMMANDS, model_names
+    from pdesurrogate.cli.networks import name_networks
     from pdesurrogate.cli.parsing import Parser, UsageError, bracket_lists, check_class
     from pdesurrogate.data.recipe import check_distributions, find_recipe, refusal_of_a_part
 
@@ -77,7 +79,14 @@ def _run(arguments: list[str]) -> None:
         if recipe is not None:
             # The recipe is a configuration whose fields the options override.
             arguments[1:1] = ["--config", str(find_recipe(recipe))]
-    if arguments[:1] in (["train"], ["count"]):
+    if arguments[:1] == ["check-model"]:
+        model = _first_positional(arguments[1:])
+        if model is not None:
+            # Only an option can have options of its own: --model.width.
+            arguments.remove(model)
+            arguments[1:1] = ["--model", model]
+    if arguments[:1] in (["train"], ["count"], ["check-model"]):
+        arguments = name_networks(arguments)
         for option, value in itertools.pairwise(arguments):
             if option == "--model":
                 check_class("model", value, model_names())

@@ -15,8 +15,10 @@ import jsonargparse
 
 import pdesurrogate.metrics
 import pdesurrogate.models
+from pdesurrogate.cli.checking import check
 from pdesurrogate.cli.costs import describe_cost
 from pdesurrogate.cli.info import describe
+from pdesurrogate.cli.networks import allowed_models
 from pdesurrogate.cli.parsing import Parser
 from pdesurrogate.data import Recipe, generate, list_recipes, open_dataset
 from pdesurrogate.demo import DemoConfig, run_demo
@@ -31,6 +33,8 @@ from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import TrainingConfig, train
 
 __all__ = ["COMMANDS", "Command"]
+
+_MODELS_HELP = "networks or specs of your own that a run may be built from: my_package.MyNet,..."
 
 jsonargparse.set_parsing_settings(subclasses_enabled=[ModelSpec, Part])
 
@@ -171,6 +175,7 @@ def _evaluate_parser() -> Parser:
     parser.add_argument(
         "--other_data", action="store_true", help="allow runs trained on another dataset that fits"
     )
+    parser.add_argument("--models", type=list[str], default=[], help=_MODELS_HELP)
     parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda")
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
     return parser
@@ -182,8 +187,9 @@ def _evaluate(arguments: Any) -> None:
         raise ValueError(f"{out} must be a file in a folder that exists")
     if out.exists() and not arguments.overwrite:
         raise FileExistsError(f"{out} exists; give --overwrite to replace it")
+    models = allowed_models(arguments.models)
     table = evaluate(
-        [Surrogate.load(run) for run in arguments.runs],
+        [Surrogate.load(run, specs=models) for run in arguments.runs],
         open_dataset(arguments.data),
         arguments.resolutions,
         arguments.protocols,
@@ -209,6 +215,8 @@ def commands_of(arguments: Any) -> list[str]:
     for option, default in (("num_steps", None), ("num_trajectories", None), ("device", "cpu")):
         if arguments[option] != default:
             lines[-1] += [f"--{option}", str(arguments[option])]
+    if arguments.models:
+        lines[-1] += ["--models", f"[{', '.join(arguments.models)}]"]
     if arguments.other_data:
         lines[-1].append("--other_data")
     return [shlex.join(["pdesurrogate", *line]) for line in lines]
@@ -233,11 +241,36 @@ def _info_parser() -> Parser:
     parser.add_argument(
         "--verify", action="store_true", help="recompute a dataset's checksums as well"
     )
+    parser.add_argument("--models", type=list[str], default=[], help=_MODELS_HELP)
     return parser
 
 
 def _info(arguments: Any) -> None:
-    print(describe(Path(arguments.path), as_json=arguments.json, verify=arguments.verify))
+    print(
+        describe(
+            Path(arguments.path),
+            as_json=arguments.json,
+            verify=arguments.verify,
+            specs=allowed_models(arguments.models),
+        )
+    )
+
+
+def _check_parser() -> Parser:
+    parser = Parser(
+        description="Hold a model to what every model here promises, and print the verdicts."
+    )
+    parser.add_argument(
+        "--model", type=ModelSpec, required=True, help="MODEL: a name or a path; and its options"
+    )
+    parser.add_argument("--in_channels", type=int, default=3, help="channels of the input")
+    parser.add_argument("--out_channels", type=int, default=2, help="channels of the output")
+    parser.add_argument("--resolution", type=int, default=32, help="points per side of the grid")
+    return parser
+
+
+def _check(arguments: Any) -> None:
+    check(arguments.model, arguments.in_channels, arguments.out_channels, arguments.resolution)
 
 
 def _count_parser() -> Parser:
@@ -287,9 +320,10 @@ COMMANDS = {
     "demo": Command("the whole journey on a small ladder", _demo_parser, _demo),
     "list": Command("what can be named", _list_parser, _list),
     "generate": Command("simulate a dataset", _generate_parser, _generate),
+    "check-model": Command("hold a model to the contract", _check_parser, _check),
+    "count": Command("count what a model costs", _count_parser, _count),
     "train": Command("train a surrogate", _train_parser, _train),
     "evaluate": Command("measure surrogates on every grid", _evaluate_parser, _evaluate),
     "report": Command("write a page about evaluations", _report_parser, _report),
     "info": Command("describe a dataset, a run or an evaluation", _info_parser, _info),
-    "count": Command("count what a model costs", _count_parser, _count),
 }

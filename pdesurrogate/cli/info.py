@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,20 @@ from pdesurrogate.surrogate import Surrogate
 __all__ = ["describe"]
 
 
-def describe(path: Path, *, as_json: bool = False, verify: bool = False) -> str:
+def describe(
+    path: Path,
+    *,
+    as_json: bool = False,
+    verify: bool = False,
+    specs: Sequence[type[Any]] = (),
+) -> str:
     """Describe a dataset, a run or an evaluation.
 
     Args:
         path: A folder or a file.
         as_json: One JSON object instead of lines of text.
         verify: Recompute the checksums of a dataset.
+        specs: Classes of the user's own that may be built from a run.
 
     Raises:
         FileNotFoundError: If there is nothing at `path`.
@@ -31,7 +39,7 @@ def describe(path: Path, *, as_json: bool = False, verify: bool = False) -> str:
     if (path / MANIFEST).is_file():
         facts = _dataset(path, verify)
     elif (path / "surrogate.json").is_file():
-        facts = _run(path) if as_json else _run_in_words(path)
+        facts = _run(path, specs) if as_json else _run_in_words(path, specs)
     elif path.is_file():
         facts = _evaluation(path)
     else:
@@ -80,13 +88,13 @@ def _dataset(path: Path, verify: bool) -> dict[str, Any]:
     }
 
 
-def _run(path: Path) -> dict[str, Any]:
-    return {"kind": "run", **Surrogate.load(path).info.to_dict()}
+def _run(path: Path, specs: Sequence[type[Any]]) -> dict[str, Any]:
+    return {"kind": "run", **Surrogate.load(path, specs=specs).info.to_dict()}
 
 
-def _run_in_words(path: Path) -> dict[str, Any]:
+def _run_in_words(path: Path, specs: Sequence[type[Any]]) -> dict[str, Any]:
     """What a person wants to know of a run; the rest is in `surrogate.json`."""
-    info = Surrogate.load(path).info
+    info = Surrogate.load(path, specs=specs).info
     grid = info.training_grid
     moments = info.statistics
     return {

@@ -5,6 +5,7 @@ A class named here can be named by `--model`; it holds a model's options and bui
 
 from pdesurrogate.models.analysis import Summands, preconditioned_residual, residual_energy
 from pdesurrogate.models.attention import BottleneckAttention
+from pdesurrogate.models.checking import Verdict, check_model
 from pdesurrogate.models.classical_unet import ClassicalUNet
 from pdesurrogate.models.constrained_unet import ConstrainedUNet
 from pdesurrogate.models.convnext_unet import ConvNeXtUNet
@@ -64,8 +65,10 @@ __all__ = [
     "Strided",
     "Summands",
     "UNet",
+    "Verdict",
     "Wall",
     "Wavelet",
+    "check_model",
     "count",
     "count_activation_bytes",
     "count_flops",

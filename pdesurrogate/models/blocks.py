@@ -73,13 +73,34 @@ class BoundaryConv2d(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel_size, dilation=dilation, groups=groups)
         self._edges = edges
         self._reach = dilation * (kernel_size // 2)
+        self._tiled: tuple[int, int] | None = None
 
-    def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
+    def take_untiled(self, tiled: int, distinct: int) -> None:
+        """Expect the input without the tiling of its first channels.
+
+        Where `ChannelTiling` has widened a field, a convolution does the same work many times over:
+        the weights of equal channels can be added up instead. Exact up to rounding, and the
+        weights keep their names and shapes.
+
+        Args:
+            tiled: How many channels, the first ones of the input, were tiled.
+            distinct: How many of them are distinct, a divisor of `tiled`; so many are given.
+        """
+        self._tiled = (tiled, distinct)
+
+    def forward(self, v: Float[Tensor, "batch c_given y x"]) -> Float[Tensor, "batch c_out y x"]:
         """Convolve `v` with the kernel."""
         # Rows first, then columns: the corners continue along x what continues along y.
         for axis, edge in zip((-2, -1), self._edges, strict=True):
             v = _continued(v, axis, edge, self._reach)
-        return super().forward(v)
+        return self._conv_forward(v, self._folded_weight(), self.bias)
+
+    def _folded_weight(self) -> Tensor:
+        if self._tiled is None:
+            return self.weight
+        tiled, distinct = self._tiled
+        copies, rest = self.weight.split([tiled, self.in_channels - tiled], dim=1)
+        return torch.cat([copies.unflatten(1, (-1, distinct)).sum(1), rest], dim=1)
 
 
 def _continued(v: Tensor, axis: int, edge: Padding, reach: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -69,7 +70,13 @@ class Embedding(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class Space(Part, ABC):
-    """A family of nested spaces, as projections between them and embeddings back."""
+    """A family of nested spaces, as projections between them and embeddings back.
+
+    A subclass whose projection does to each channel the same, whatever the others are, says so by
+    `acts_on_each_channel`: then a field may be projected before its channels are tiled.
+    """
+
+    acts_on_each_channel: ClassVar[bool] = False
 
     @abstractmethod
     def projection(self, channels: int, edges: tuple[Padding, Padding]) -> Projection:
@@ -101,6 +108,8 @@ class Space(Part, ABC):
 
 class Haar(Space):
     """Fields that are constant on cells: the Haar wavelet's spaces, average pooling."""
+
+    acts_on_each_channel = True
 
     def projection(self, channels: int, edges: tuple[Padding, Padding]) -> Projection:
         """The mean of each cell."""
@@ -146,6 +155,8 @@ class HaarEmbedding(Embedding):
 
 class MaxPooling(Space):
     """The largest value of each cell, which is no linear projection: Ronneberger's choice."""
+
+    acts_on_each_channel = True
 
     def projection(self, channels: int, edges: tuple[Padding, Padding]) -> Projection:
         """The largest value of each cell."""

@@ -37,6 +37,8 @@ class Spectral(Space):
         Canuto et al. (2006), *Spectral Methods: Fundamentals in Single Domains*, §§2.1 and 5.1.
     """
 
+    acts_on_each_channel = True
+
     def projection(self, channels: int, edges: tuple[Padding, Padding]) -> Projection:
         """Truncation to what the coarser grid resolves."""
         return SpectralProjection(edges)

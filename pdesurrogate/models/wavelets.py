@@ -55,6 +55,8 @@ class Wavelet(Space):
         Daubechies (1992), *Ten Lectures on Wavelets*, chs. 6 and 8.
     """
 
+    acts_on_each_channel = True
+
     family: str = "db2"
     boundary: _Boundary = "grid"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from inspect import isabstract
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from pdesurrogate.files import write_atomically
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.part import Part, parts_from_plain
+from pdesurrogate.models.user_model import UserModel, class_path
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout
 from pdesurrogate.surrogate.info import SurrogateInfo
@@ -182,14 +184,17 @@ class Surrogate:
 
     @classmethod
     def load(
-        cls, directory: str | os.PathLike[str], *, specs: Sequence[type[ModelSpec | Part]] = ()
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        specs: Sequence[type[ModelSpec | Part | nn.Module]] = (),
     ) -> Surrogate:
         """Read a surrogate that `save` wrote, or a finished training run. Runs no code from it.
 
         Args:
             directory: Holds `model.safetensors` and `surrogate.json`.
-            specs: Model specs of your own that may be built, besides those that
-                `pdesurrogate.models` exports.
+            specs: Model specs, their parts and networks of your own that may be built, besides
+                those that `pdesurrogate.models` exports.
 
         Returns:
             The surrogate on the CPU, in evaluation mode, its parameters frozen.
@@ -292,8 +297,26 @@ class Surrogate:
         )
 
 
-def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part]], path: Path) -> nn.Module:
+def _build(
+    info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part | nn.Module]], path: Path
+) -> nn.Module:
     """The untrained network that `info` describes."""
+    try:
+        kind = _users_model(info, specs) if "." in info.model else _spec(info, specs)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    try:
+        return kind(info.options).build_conditioned(
+            info.in_channels, len(info.fields), info.training_grid, info.parameter_channels
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
+
+
+def _spec(
+    info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part | nn.Module]]
+) -> Callable[[dict[str, Any]], ModelSpec]:
+    """What makes the spec that `info` names from its options."""
     exported = (getattr(models, name) for name in models.__all__)
     known = [kind for kind in (*exported, *specs) if isinstance(kind, type)]
     allowed = {
@@ -302,15 +325,21 @@ def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part]], path: P
         if issubclass(kind, ModelSpec) and not isabstract(kind)
     }
     if info.model not in allowed:
-        raise ValueError(f"{path}: {unknown_name('model', info.model, allowed)}")
+        raise ValueError(unknown_name("model", info.model, allowed))
     parts = [kind for kind in known if issubclass(kind, Part)]
-    try:
-        spec = allowed[info.model](**parts_from_plain(info.options, parts))
-        return spec.build_conditioned(
-            info.in_channels, len(info.fields), info.training_grid, info.parameter_channels
+    return lambda options: allowed[info.model](**parts_from_plain(options, parts))
+
+
+def _users_model(
+    info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part | nn.Module]]
+) -> Callable[[dict[str, Any]], ModelSpec]:
+    """The same for a network of the user's own: a run may not say what is imported."""
+    if info.model not in {class_path(kind) for kind in specs if issubclass(kind, nn.Module)}:
+        raise ValueError(
+            f"its network {info.model} is not one of ours and is built only if you allow it: "
+            f"specs=[{info.model.rpartition('.')[2]}], on the command line --models {info.model}"
         )
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
+    return lambda options: UserModel(info.model, options)
 
 
 @torch.no_grad()

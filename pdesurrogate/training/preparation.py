@@ -21,6 +21,7 @@ from pdesurrogate.data import (
 from pdesurrogate.devices import check_device
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
 from pdesurrogate.models.part import parts_to_plain
+from pdesurrogate.models.user_model import described
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
 from pdesurrogate.training.config import TrainingConfig
@@ -145,10 +146,11 @@ def untrained_surrogate(
     """
     names = config.fields or ()
     grid = data.grid(resolution)
+    model, options = described(spec)
     info = SurrogateInfo(
         name=name,
-        model=type(spec).__name__,
-        options=parts_to_plain(spec),
+        model=model,
+        options=options,
         fields=tuple(data.fields[field] for field in names),
         history=config.history,
         time_step=data.time_step,

@@ -305,7 +305,6 @@ MISTAKES = [
     ("info {run}/checkpoint", "is no dataset, finished run or evaluation"),
     ("list model", "WHAT must be one of 'datasets', 'models', 'metrics', 'protocols', got 'model'"),
     ("trian", "unknown command 'trian' (did you mean 'train'?)"),
-    ("", "give a command: demo, list, generate, train, evaluate, report, info, count"),
     (
         "count --model MultiResnet --resolution 8 --in_channels 1 --out_channels 1",
         "unknown model 'MultiResnet' (did you mean 'MultiResNet'?)",
@@ -329,6 +328,10 @@ MISTAKES = [
         "--target layers",
         "--target must be",
     ),
+    ("", "give a command: demo, list, generate, check-model, count, train, evaluate, report, info"),
+    ("check-model", "missing: --model"),
+    ("check-model MultiResNot", "unknown model 'MultiResNot'"),
+    ("check-model no_such.Net", "no_such.Net cannot be imported"),
 ]
 
 

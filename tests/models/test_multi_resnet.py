@@ -3,14 +3,18 @@ import torch
 
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.models import (
+    BottleneckAttention,
     Haar,
     MaxPooling,
     MultiResNet,
     ResidualUNet,
     Space,
+    Spectral,
+    Strided,
     Wavelet,
     count_parameters,
 )
+from pdesurrogate.models.blocks import ChannelTiling
 from tests.models.paper import CHANNELS, GRID, SIZE
 from tests.models.restatement import average, convolve, decode, residual_block
 
@@ -59,7 +63,7 @@ def test_every_level_sees_the_averaged_lift() -> None:
     v = torch.randn(1, 2, 16, 16)
     network(v)
     cells = network.lift(v).reshape(1, 4, 2, 8, 2, 8).mean((3, 5))
-    torch.testing.assert_close(seen[0], cells.repeat(1, 8, 1, 1))
+    torch.testing.assert_close(seen[0], cells)
 
 
 def test_three_extra_blocks_give_back_what_the_encoder_saves() -> None:
@@ -105,3 +109,24 @@ def test_details_are_those_that_the_projection_drops() -> None:
 def test_details_need_the_spaces_of_a_wavelet() -> None:
     with pytest.raises(ValueError, match="MaxPooling has no wavelet details"):
         MultiResNet(space=MaxPooling(), details=True).build(2, 1, PeriodicBox((16, 16)))
+
+
+@pytest.mark.parametrize("space", [Haar(), MaxPooling(), Wavelet("db2"), Spectral()])
+@pytest.mark.parametrize("attention", [None, BottleneckAttention(heads=2)])
+def test_untiled_levels_answer_as_tiled_ones(
+    space: Space, attention: BottleneckAttention | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = MultiResNet(width=4, levels=3, space=space, attention=attention)
+    untiled = spec.build(2, 1, PeriodicBox((32, 32))).double()
+    monkeypatch.setattr(MultiResNet, "_fold_tiling", lambda _spec, _network: None)
+    tiled = spec.build(2, 1, PeriodicBox((32, 32))).double()
+    tiled.load_state_dict(untiled.state_dict())
+    assert isinstance(tiled.encoders[0], ChannelTiling)
+    assert not any(isinstance(part, ChannelTiling) for part in untiled.encoders)
+    v = torch.randn(2, 2, 32, 48, dtype=torch.float64)
+    torch.testing.assert_close(untiled(v), tiled(v), rtol=1e-12, atol=1e-12)
+
+
+def test_channels_that_a_projection_mixes_stay_tiled() -> None:
+    for spec in (MultiResNet(width=4, space=Strided()), MultiResNet(width=4, details=True)):
+        assert isinstance(spec.build(2, 1, PeriodicBox((32, 32))).encoders[0], ChannelTiling)

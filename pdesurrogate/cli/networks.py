@@ -1,0 +1,65 @@
+"""Networks of the user's own on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+from torch import nn
+
+from pdesurrogate.models import ModelSpec
+from pdesurrogate.models.user_model import UserModel, class_path, find_class
+
+__all__ = ["allowed_models", "name_networks"]
+
+_MODEL = "--model"
+
+
+def name_networks(arguments: Sequence[str]) -> list[str]:
+    """Let `--model my_package.MyNet` name an `nn.Module`, and `--model.width 8` its options.
+
+    Args:
+        arguments: The command line. Left alone unless it names such a class.
+
+    Returns:
+        The same, said in the words of `UserModel`.
+
+    Raises:
+        ValueError: If there is no such class.
+    """
+    kept: list[str] = []
+    network: str | None = None
+    options: dict[str, Any] = {}
+    words = iter(arguments)
+    for word in words:
+        option, separator, value = word.partition("=")
+        if option != _MODEL and not option.startswith(f"{_MODEL}."):
+            kept.append(word)
+            continue
+        value = value if separator else next(words, "")
+        if option == _MODEL:
+            network = value
+        else:
+            options[option.removeprefix(f"{_MODEL}.")] = yaml.safe_load(value)
+    if network is None or "." not in network or not issubclass(find_class(network), nn.Module):
+        return list(arguments)
+    said = {"": class_path(UserModel), ".network": network, ".options": json.dumps(options)}
+    return kept + [f"{_MODEL}{option}={value}" for option, value in said.items()]
+
+
+def allowed_models(paths: Sequence[str]) -> list[type[Any]]:
+    """The classes that a user allows to be built from a run.
+
+    Args:
+        paths: Such as `my_package.MyNet`.
+
+    Raises:
+        ValueError: If one is neither a network nor a model's spec.
+    """
+    kinds = [find_class(path) for path in paths]
+    for path, kind in zip(paths, kinds, strict=True):
+        if not issubclass(kind, nn.Module | ModelSpec):
+            raise ValueError(f"{path} is neither an nn.Module nor a ModelSpec")
+    return kinds
