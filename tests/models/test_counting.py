@@ -124,7 +124,7 @@ def test_normalisation_keeps_statistics_but_its_own_are_no_activations() -> None
 
 
 def test_activations_grow_with_the_points() -> None:
-    network = MultiResNet(width=4, levels=2).build(2, 1, GRID)
+    network = ResidualUNet(width=4, levels=2).build(2, 1, GRID)
     coarse = count_activation_bytes(network, 2, GRID)
     fine = count_activation_bytes(network, 2, PeriodicBox((16, 32)))
     assert 3.3 * coarse < fine < 4 * coarse  # but for the padded edges
