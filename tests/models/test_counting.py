@@ -8,6 +8,7 @@ from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.models import (
     FNO,
     MultiResNet,
+    ResidualUNet,
     count,
     count_activation_bytes,
     count_flops,
