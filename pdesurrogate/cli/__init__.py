@@ -74,7 +74,9 @@ def _run(arguments: list[str]) -> None:
     arguments = bracket_lists(arguments, _LISTS)
     if arguments[:1] == ["generate"]:
         recipe = _first_positional(arguments[1:])
-        if recipe is None and not {"-h", "--help"} & set(arguments):
+        # What --print_config wrote holds the recipe's name and all its fields.
+        is_told = any(a.partition("=")[0] in ("-h", "--help", "--config") for a in arguments)
+        if recipe is None and not is_told:
             raise UsageError("missing: RECIPE, a recipe's name or a YAML file")
         if recipe is not None:
             # The recipe is a configuration whose fields the options override.

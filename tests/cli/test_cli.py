@@ -197,6 +197,14 @@ def test_print_config_shows_the_whole_recipe(capsys):
     assert shown["resolutions"] == [32, 64, 128]
 
 
+def test_generate_takes_back_what_it_printed(capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        run("generate", "kolmogorov", "--out", tmp_path / "data", *TINY, "--print_config")
+    (tmp_path / "printed.yaml").write_text(capsys.readouterr().out)
+    assert run("generate", "--config", tmp_path / "printed.yaml") == 0
+    assert open_dataset(tmp_path / "data").name == "kolmogorov"
+
+
 MISTAKES = [
     ("generate kolmogorof --out {new}", "unknown recipe 'kolmogorof' (did you mean 'kolmogorov'?)"),
     ("generate nowhere.yaml --out {new}", "there is no recipe file nowhere.yaml"),
