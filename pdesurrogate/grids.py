@@ -17,6 +17,7 @@ __all__ = [
     "GaussianSphere",
     "Grid",
     "OpenBox",
+    "Padding",
     "PeriodicBox",
     "grid_from_dict",
 ]

@@ -1,7 +1,10 @@
 """What `import pdesurrogate as ps` offers."""
 
+import ast
 import importlib
+import inspect
 import pkgutil
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +24,18 @@ def test_every_public_name_stays_what_it_is(name):
 def test_unknown_names_are_attribute_errors():
     with pytest.raises(AttributeError, match="has no attribute 'reprot'"):
         _ = ps.reprot
+
+
+def test_modules_take_from_each_other_only_what_is_offered():
+    root = Path(ps.__file__).parent
+    hidden = []
+    for path in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.ImportFrom) and str(node.module).startswith(ps.__name__)):
+                continue
+            source = importlib.import_module(str(node.module))
+            for name in (alias.name for alias in node.names):
+                is_module = inspect.ismodule(getattr(source, name, None))
+                if name not in getattr(source, "__all__", ()) and not is_module:
+                    hidden.append(f"{path.relative_to(root)}: {node.module}.{name}")
+    assert hidden == []

@@ -32,7 +32,7 @@ from pdesurrogate.report import write_report
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import TrainingConfig, train
 
-__all__ = ["COMMANDS", "Command"]
+__all__ = ["COMMANDS", "Command", "model_names"]
 
 _MODELS_HELP = "networks or specs of your own that a run may be built from: my_package.MyNet,..."
 

@@ -6,10 +6,11 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import reduce
 
 import torch
 
-from pdesurrogate.data.parameters import extreme_equations
+from pdesurrogate.data.parameters import extreme_equations, numbers
 from pdesurrogate.data.recipe import Recipe
 from pdesurrogate.data.simulate import draw_variants, make_solver, start
 from pdesurrogate.solvers import Equation, SubStepping
@@ -29,25 +30,24 @@ def disagreements(recipe: Recipe) -> dict[str, tuple[float, float]]:
     Returns:
         By name the equation's value, or one that may be drawn for it, and the initial condition's.
     """
-    of_start = dict(_numbers(recipe.initial_condition))
+    of_start = dict(_named(recipe.initial_condition))
     return {
         name: (value, of_start[name])
         for _, equation in extreme_equations(recipe.equation, recipe.parameters)
-        for name, value in _numbers(equation)
+        for name, value in _named(equation)
         if name in of_start and value != of_start[name]
     }
 
 
-def _numbers(part: object) -> Iterator[tuple[str, float]]:
+def _named(part: object) -> Iterator[tuple[str, float]]:
     """The numbers of a dataclass, of an equation within it, and of fields that are one number."""
-    for field in fields(part):  # type: ignore[arg-type]
-        value = getattr(part, field.name)
-        if isinstance(value, Equation):
-            yield from _numbers(value)
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield field.name, float(value)
-        elif hasattr(value, "__dataclass_fields__") and len(fields(value)) == 1:
-            yield from ((field.name, number) for _, number in _numbers(value))
+    for path, value in numbers(part):
+        *outer, name = path.split(".")
+        owner = reduce(getattr, outer, part)
+        if not outer or isinstance(owner, Equation):
+            yield name, value
+        elif len(fields(owner)) == 1:  # type: ignore[arg-type]
+            yield outer[-1], value
 
 
 def check_limits(recipe: Recipe) -> None:

@@ -17,8 +17,6 @@ from typing import Any
 import netCDF4
 import numpy as np
 import yaml
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pdesurrogate.data.accuracy import measure_accuracy
 from pdesurrogate.data.checks import check_limits, check_start
@@ -37,6 +35,7 @@ from pdesurrogate.data.store import Ladder
 from pdesurrogate.data.workers import executor_of, interrupts_held_back, one_thread
 from pdesurrogate.devices import check_device
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
+from pdesurrogate.progress import progress_display
 
 __all__ = ["generate"]
 
@@ -237,12 +236,7 @@ def _collect(
 ) -> Manifest:
     """Record each result in the manifest as it comes."""
     started, before = time.monotonic(), manifest.wall_seconds
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task(f"generating {recipe.name}", total=total)
+    with progress_display(f"generating {recipe.name}", total, log) as progress:
         for number, (job, result) in enumerate(results, start=1):
             if job == _ACCURACY:
                 manifest = replace(manifest, accuracy=result)
@@ -250,9 +244,8 @@ def _collect(
                 manifest = manifest.with_shard(result)
             manifest = replace(manifest, wall_seconds=before + time.monotonic() - started)
             manifest.write(folder)
-            progress.advance(task)
-            if not console.is_terminal:
-                log.info("%s: %d of %d", job.description, number, total)
+            progress.step()
+            progress.say(f"{job.description}: {number} of {total}")
     return manifest
 
 

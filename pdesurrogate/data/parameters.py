@@ -19,6 +19,7 @@ __all__ = [
     "draw_parameters",
     "extreme_equations",
     "fixed_parameters",
+    "numbers",
     "parameter_attributes",
     "parameter_name",
     "with_parameters",
@@ -134,16 +135,22 @@ def fixed_parameters(
     """
     return {
         parameter_name(path): value
-        for path, value in _numbers(equation)
+        for path, value in numbers(equation)
         if path not in distributions
     }
 
 
-def _numbers(part: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+def numbers(part: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a dataclass and of those within it, by path.
+
+    Args:
+        part: An equation, an initial condition or a part of one.
+        prefix: What the paths begin with.
+    """
     for f in fields(part):
         value = getattr(part, f.name)
         if is_dataclass(value):
-            yield from _numbers(value, f"{prefix}{f.name}.")
+            yield from numbers(value, f"{prefix}{f.name}.")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield f"{prefix}{f.name}", float(value)
 

@@ -36,11 +36,14 @@ from pdesurrogate.solvers import (
 __all__ = [
     "Recipe",
     "Splits",
+    "check_distributions",
     "class_names",
     "find_recipe",
     "list_recipes",
     "load_recipe",
+    "parse_recipe",
     "recipe_parser",
+    "refusal_of_a_part",
 ]
 
 _CHOSEN_BY_NAME: tuple[type[Any], ...] = (

@@ -23,7 +23,7 @@ from pdesurrogate.grids import Grid
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.solvers import Equation
 
-__all__ = ["Ladder", "open_dataset"]
+__all__ = ["Ladder", "Split", "open_dataset"]
 
 
 def open_dataset(path: str | Path) -> Ladder:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -12,15 +14,17 @@ import xarray as xr
 from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation.entries import SurrogateEntry
 from pdesurrogate.evaluation.plan import Plan, plan_evaluation
-from pdesurrogate.evaluation.progress import progress_display
 from pdesurrogate.evaluation.protocols import TransferProtocol
 from pdesurrogate.evaluation.provenance import library_versions, machine
 from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, empty_evaluation
 from pdesurrogate.evaluation.walk import Walk, complete_shells, spectrum_steps
 from pdesurrogate.metrics.spectrum import wavenumber_attributes
+from pdesurrogate.progress import progress_display
 from pdesurrogate.surrogate import Surrogate
 
 __all__ = ["evaluate"]
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -90,7 +94,13 @@ def evaluate(
     root = _empty_root(plan)
     root.attrs |= _attributes(plan, device, commands)
     walk = Walk(plan, root, example_trajectory, batch_size, device)
-    with progress_display(walk.num_rollouts) as advance:
+    done = itertools.count(1)
+    with progress_display("evaluating", walk.num_rollouts, log) as progress:
+
+        def advance(what: str) -> None:
+            progress.step()
+            progress.say(f"rollout {next(done)}/{walk.num_rollouts}  {what}")
+
         examples = {
             f"/{EXAMPLE_PREFIX}{resolution}": walk.visit(resolution, advance)
             for resolution in plan.resolutions

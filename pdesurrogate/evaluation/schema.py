@@ -81,13 +81,15 @@ SCORES: tuple[Variable, ...] = (
         "in_band_error",
         _SCORE,
         "error in the band that the training grid resolves",
-        comment="|R p - R y| / |y|, R the restriction to the run's training grid",
+        comment="|R p - R y| / |y|, R the restriction to the run's training grid, "
+        "of winds on a sphere as vectors",
     ),
     Variable(
         "out_of_band_error",
         _SCORE,
         "error beyond the band that the training grid resolves",
-        comment="|(I - QR)(p - y)| / |y|, Q the prolongation from the run's training grid",
+        comment="|(I - QR)(p - y)| / |y|, Q the prolongation from the run's training grid, "
+        "of winds on a sphere as vectors",
     ),
     Variable(
         "total_error",

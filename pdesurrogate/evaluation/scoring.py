@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from pdesurrogate.evaluation.entries import Entry, Frames
 from pdesurrogate.evaluation.protocols import TransferProtocol
+from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
 from pdesurrogate.metrics import (
     correlation,
@@ -50,6 +52,7 @@ def score_rollout(
     entry: Entry,
     protocol: TransferProtocol,
     frames: Frames,
+    fields: Sequence[Field],
     spectrum_steps: tuple[int, ...],
     example: int | None = None,
 ) -> RolloutScores:
@@ -62,6 +65,7 @@ def score_rollout(
         entry: What predicts.
         protocol: How it is carried to the frames' grid.
         frames: What is given and what is true.
+        fields: What the entry predicts, in its order.
         spectrum_steps: Indices of the steps whose spectra are kept.
         example: Which trajectory of the batch to keep the fields of; None for none.
     """
@@ -74,7 +78,7 @@ def score_rollout(
     for k, predicted in enumerate(entry.predict(frames, protocol)):
         is_lost = is_lost | ~predicted.flatten(1).isfinite().all(dim=1)
         p, y = predicted.double(), truth[:, k].double()
-        scores = score_frame(p, y, frames.grid, entry.band_grid)
+        scores = score_frame(p, y, fields, frames.grid, entry.band_grid)
         for name, value in scores.items():
             value[is_lost] = 0.0 if name == "correlation" else torch.inf
         per_step.append(scores)
@@ -98,13 +102,22 @@ def score_rollout(
 def score_frame(
     prediction: Float[Tensor, "trajectory field y x"],
     truth: Float[Tensor, "trajectory field y x"],
+    fields: Sequence[Field],
     grid: Grid,
     band_grid: Grid,
 ) -> dict[str, Float[Tensor, "trajectory field"]]:
-    """Every variable of `SCORES` for one predicted frame."""
+    """Every variable of `SCORES` for one predicted frame.
+
+    Args:
+        prediction: Fields on `grid`.
+        truth: The same fields of the reference.
+        fields: What they are; on a sphere the parts of a wind are split by band together.
+        grid: Where they are sampled.
+        band_grid: The grid whose band tells in-band from out-of-band errors.
+    """
     normalised = nrmse(prediction, truth, grid)
-    inside = in_band_error(prediction, truth, grid, band_grid)
-    outside = out_of_band_error(prediction, truth, grid, band_grid)
+    inside = in_band_error(prediction, truth, grid, band_grid, fields)
+    outside = out_of_band_error(prediction, truth, grid, band_grid, fields)
     return {
         "nrmse": normalised,
         "vrmse": vrmse(prediction, truth, grid),

@@ -154,9 +154,10 @@ class Walk:
         place = {"run": run, "protocol": column, **place}
         names = [field.name for field in self.plan.fields]
         channels = [names.index(name) for name in entry.fields]
+        fields = [self.plan.fields[channel] for channel in channels]
         steps = spectrum_steps(self.plan.num_steps)
         is_shown = entry.is_forecast and entry.label.model != "persistence"
-        result = score_rollout(entry, protocol, frames, steps, shown if is_shown else None)
+        result = score_rollout(entry, protocol, frames, fields, steps, shown if is_shown else None)
         for name, value in result.scores.items():
             self.root[name][{**place, "field": channels}] = value.cpu().numpy()
         self.root["blow_up"][place] = result.blow_up.cpu().numpy()

@@ -37,12 +37,7 @@ class Objective(Protocol):
         self,
         step: Step,
         windows: Float[Tensor, "batch time channel y x"],
-        scale: Float[
-            Tensor,
-            (
-                field  # y #x
-            ),
-        ],
+        scale: Float[Tensor, " field #y #x"],
     ) -> Float[Tensor, ""]:
         """Mean loss over the batch, in units of `scale` squared."""
 
@@ -50,12 +45,7 @@ class Objective(Protocol):
 def frame_loss(
     prediction: Float[Tensor, "*lead channel y x"],
     truth: Float[Tensor, "*lead channel y x"],
-    scale: Float[
-        Tensor,
-        (
-            field  # y #x
-        ),
-    ],
+    scale: Float[Tensor, " field #y #x"],
 ) -> Float[Tensor, ""]:
     r"""Mean square error in units of each field's `scale`: the mean of $((p - y) / s)^2$.
 
@@ -96,12 +86,7 @@ class OneStep:
         self,
         step: Step,
         windows: Float[Tensor, "batch time channel y x"],
-        scale: Float[
-            Tensor,
-            (
-                field  # y #x
-            ),
-        ],
+        scale: Float[Tensor, " field #y #x"],
     ) -> Float[Tensor, ""]:
         """Mean square error of one step from the given frames."""
         return frame_loss(step(windows[:, :-1])[:, -1], windows[:, -1], scale)
@@ -130,12 +115,7 @@ class Unrolled:
         self,
         step: Step,
         windows: Float[Tensor, "batch time channel y x"],
-        scale: Float[
-            Tensor,
-            (
-                field  # y #x
-            ),
-        ],
+        scale: Float[Tensor, " field #y #x"],
     ) -> Float[Tensor, ""]:
         """Mean square error over the frames of the rollout."""
         given, following = windows[:, : -self.num_steps], windows[:, -self.num_steps :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
@@ -17,6 +18,7 @@ from torch.optim import AdamW, Optimizer
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.models import ModelSpec
+from pdesurrogate.progress import progress_display
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training.averaging import WeightAverage
 from pdesurrogate.training.batches import Batches
@@ -40,12 +42,13 @@ from pdesurrogate.training.preparation import (
     untrained_surrogate,
     window_source,
 )
-from pdesurrogate.training.progress import progress_display
 from pdesurrogate.training.run_directory import RunDirectory
 from pdesurrogate.training.schedule import WarmupCosine
 from pdesurrogate.training.validation import RolloutValidation
 
 __all__ = ["NonFiniteLossError", "train"]
+
+log = logging.getLogger(__name__)
 
 
 class NonFiniteLossError(ValueError):
@@ -149,7 +152,7 @@ def _optimise(
     with (
         Interruption() as interruption,
         progress_display(
-            surrogate.info.name, epochs=config.epochs, steps=num_steps, done=position.step
+            f"training {surrogate.info.name}", num_steps, log, done=position.step
         ) as progress,
     ):
         while position.epoch < config.epochs:
@@ -189,7 +192,7 @@ def _optimise(
                 save_checkpoint(run.best, best)
             checkpoint()
             run.write_metrics(position.rows)
-            progress.epoch(row)
+            progress.say(f"epoch {row.epoch}/{config.epochs}: {row}")
             interruption.raise_if_requested()
 
 

@@ -121,10 +121,11 @@ def test_the_stored_equations_repeat_the_stored_frames(data: Ladder) -> None:
 
 def test_an_evaluation_knows_every_kind_of_dataset(data: Ladder) -> None:
     table = evaluate([], data, [16, 32], num_steps=1)
-    coarse = table.nrmse.sel(run="coarse solver 16", resolution=16, protocol="native")
-    assert np.isfinite(coarse).all()
+    here = table.sel(run="coarse solver 16", resolution=16, protocol="native")
+    assert np.isfinite(here.nrmse).all()
     stepped = list(data.prognostic_fields)
     # Errors are relative to each field, and a flow may have next to no wind along one axis.
-    scalars = [name for name in stepped if not data.fields[name].vector_part]
-    # 16 points do not resolve these flows.
-    assert float(coarse.sel(field=scalars or stepped).mean()) < 1
+    scalars = [name for name in stepped if not data.fields[name].vector_part] or stepped
+    # 16 points do not resolve these flows, but the field's mean, which scores 1, is worse. Beside
+    # a large mean, such as a depth's, any forecast would have a small nRMSE.
+    assert float(here.vrmse.sel(field=scalars).mean()) < 1

@@ -11,11 +11,14 @@ from pdesurrogate.evaluation.entries import Frames
 from pdesurrogate.evaluation.protocols import Native
 from pdesurrogate.evaluation.schema import SCORES
 from pdesurrogate.evaluation.scoring import RolloutScores, score_frame, score_rollout
-from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.fields import Field
+from pdesurrogate.grids import GaussianSphere, PeriodicBox
 from pdesurrogate.metrics import power_spectrum
+from pdesurrogate.transfer import prolong_fields, restrict_fields
 from tests.evaluation.fakes import FakeEntry
 
 GRID, BAND = PeriodicBox((8, 8)), PeriodicBox((4, 4))
+FIELDS = (Field("first", "1", "one"), Field("second", "1", "two"))
 ERRORS = [score.name for score in SCORES if "error" in score.name or "mse" in score.name]
 
 
@@ -25,14 +28,14 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 def score(predicted: Tensor, truth: Tensor, example: int | None = None) -> RolloutScores:
     """Score `(trajectory, time, field, y, x)` predictions of two fields."""
-    fields = ("first", "second")
+    fields = tuple(field.name for field in FIELDS)
     frames = Frames(truth[:, :1], truth, fields, GRID)
     entry = FakeEntry(list(predicted.unbind(1)), fields, BAND)
-    return score_rollout(entry, Native(), frames, (0, 2), example)
+    return score_rollout(entry, Native(), frames, FIELDS, (0, 2), example)
 
 
 def test_every_score_of_the_schema_is_computed() -> None:
-    scores = score_frame(noise(3, 2).double(), noise(3, 2, seed=1).double(), GRID, BAND)
+    scores = score_frame(noise(3, 2).double(), noise(3, 2, seed=1).double(), FIELDS, GRID, BAND)
     assert set(scores) == {score.name for score in SCORES}
     assert all(value.shape == (3, 2) for value in scores.values())
 
@@ -94,3 +97,15 @@ def test_the_example_is_the_trajectory_asked_for() -> None:
     assert example is not None
     torch.testing.assert_close(example, predicted[1])
     assert score(predicted, truth).example is None
+
+
+def test_the_bands_of_a_wind_on_a_sphere_are_those_of_a_vector() -> None:
+    globe, rung = GaussianSphere((16, 32)), GaussianSphere((8, 16))
+    wind = tuple(Field(f"velocity_{c}", "1", c, vector_part=c) for c in ("x", "y"))
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randn(2, 2, *globe.num_points, generator=generator, dtype=torch.float64)
+    projected = prolong_fields(restrict_fields(truth, wind, globe, rung), wind, rung, globe)
+    scores = score_frame(projected, truth, wind, globe, rung)
+    assert (scores["in_band_error"] < 1e-12).all()
+    torch.testing.assert_close(scores["out_of_band_error"], scores["nrmse"])
+    torch.testing.assert_close(scores["total_error"], scores["nrmse"])

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from pdesurrogate.fields import Field
 from pdesurrogate.grids import GaussianSphere, PeriodicBox
-from pdesurrogate.metrics import error
+from pdesurrogate.initial_conditions import BalancedVortices
+from pdesurrogate.metrics import error, mean_square
 from pdesurrogate.metrics.error import (
     in_band_error,
     nrmse,
@@ -16,7 +19,7 @@ from pdesurrogate.metrics.error import (
     total_error,
     vrmse,
 )
-from pdesurrogate.transfer import prolong, restrict
+from pdesurrogate.transfer import prolong, prolong_fields, restrict, restrict_fields
 
 FINE = PeriodicBox((16, 24), (1.0, 1.5))
 COARSE = PeriodicBox((8, 12), (1.0, 1.5))
@@ -126,3 +129,50 @@ def test_on_a_sphere_bands_add_up_to_the_whole() -> None:
     torch.testing.assert_close(
         total_error(prediction, truth, fine, coarse), nrmse(prediction, truth, fine)
     )
+
+
+GLOBE, RUNG = GaussianSphere((64, 128)), GaussianSphere((32, 64))
+WIND = (
+    Field("velocity_y", "1", "v", vector_part="y"),
+    Field("height", "1", "h"),
+    Field("velocity_x", "1", "u", vector_part="x"),
+)
+
+
+def weather(seed: int) -> Tensor:
+    """A wind of degrees to both sides of the 31st, and its height."""
+    start = BalancedVortices(max_degree=60, peak_degree=10.0)
+    drawn = start.sample(np.random.default_rng(seed), GLOBE)
+    return torch.stack([drawn["velocity_y"], drawn["surface"], drawn["velocity_x"]])
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_a_perfect_projected_wind_has_only_the_floor(dtype: torch.dtype, rounding: float) -> None:
+    truth = weather(0).to(dtype)
+    band = restrict_fields(truth, WIND, GLOBE, RUNG)
+    projected = prolong_fields(band, WIND, RUNG, GLOBE)
+    inside = in_band_error(projected, truth, GLOBE, RUNG, WIND)
+    assert inside.shape == (3,)
+    assert (inside < rounding).all()
+    outside = out_of_band_error(projected, truth, GLOBE, RUNG, WIND)
+    assert (outside[[0, 2]] > 0.05).all()
+    torch.testing.assert_close(outside, nrmse(projected, truth, GLOBE), rtol=10 * rounding, atol=0)
+    # Taken for scalars the parts of the same wind have an error near the poles.
+    assert (in_band_error(projected, truth, GLOBE, RUNG)[[0, 2]] > 0.01).all()
+
+
+def test_a_winds_bands_add_up_over_both_parts_together() -> None:
+    truth, prediction = weather(0), weather(1)
+    total = total_error(prediction, truth, GLOBE, RUNG, WIND)
+    size, whole = mean_square(truth, GLOBE), mean_square(prediction - truth, GLOBE)
+    parts = [0, 2]
+    torch.testing.assert_close((size * total**2)[parts].sum(), whole[parts].sum())
+    torch.testing.assert_close((size * total**2)[1], whole[1])
+    assert not torch.allclose((size * total**2)[parts], whole[parts], rtol=1e-4)
+
+
+def test_on_a_plane_the_parts_of_a_vector_are_scalars() -> None:
+    prediction, truth = random_fields(1), random_fields(0)
+    for metric in (in_band_error, out_of_band_error, total_error):
+        told = metric(prediction, truth, FINE, COARSE, WIND)
+        assert torch.equal(told, metric(prediction, truth, FINE, COARSE))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pdesurrogate.grids import ClosedBox, GaussianSphere, PeriodicBox
+from pdesurrogate.grids import ClosedBox, GaussianSphere, Grid, PeriodicBox
 from pdesurrogate.metrics import mean_square, power_spectrum
 from pdesurrogate.metrics.spectrum import (
     nyquist_wavenumber,

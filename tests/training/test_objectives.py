@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import typing
+
 import pytest
 import torch
 from torch import Tensor
@@ -41,6 +43,17 @@ def test_the_frame_loss_is_in_units_of_each_fields_scale() -> None:
     scale = torch.tensor([3.0, 10.0])[:, None, None]
     # (1 + 1 + 4 + 16) / 4
     assert frame_loss(prediction, truth, scale).item() == pytest.approx(5.5)
+
+
+@pytest.mark.parametrize("function", [frame_loss, OneStep.__call__, Unrolled.__call__])
+def test_the_shape_of_the_scale_is_an_annotation_that_can_be_read(function) -> None:
+    assert typing.get_type_hints(function)["scale"].dim_str.split() == ["field", "#y", "#x"]
+
+
+def test_a_scale_of_another_shape_is_refused() -> None:
+    frame = torch.zeros(1, 2, 4, 4)
+    with pytest.raises(TypeError, match="scale"):
+        frame_loss(frame, frame, torch.ones(2))
 
 
 def test_one_step_against_the_hand() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -64,6 +66,18 @@ def crash() -> None:
 
 def press_ctrl_c() -> None:
     signal.raise_signal(signal.SIGINT)
+
+
+def test_every_epoch_is_a_line_in_the_log(
+    flow: Ladder, out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "pdesurrogate"):
+        train(SPEC, flow, 16, out, CONFIG)
+    lines = [line for line in caplog.messages if line.startswith("epoch ")]
+    assert len(lines) == CONFIG.epochs
+    assert re.fullmatch(
+        rf"epoch 1/{CONFIG.epochs}: loss \S+, one step \S+, rollout \S+, \S+ s", lines[0]
+    )
 
 
 def test_a_run_holds_what_was_promised(flow: Ladder, out: Path) -> None:
