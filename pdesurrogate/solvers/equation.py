@@ -134,6 +134,13 @@ class Equation(ABC):
                 unless an equation says so.
         """
 
+    def advised_step(self, grid: Grid, dt: float) -> float:
+        """The longest step up to `dt` in which nothing grows that should not, slowly though it be.
+
+        A longer one is not refused. It is `dt` unless an equation says otherwise.
+        """
+        return dt
+
     @abstractmethod
     def discretise(
         self: _E,

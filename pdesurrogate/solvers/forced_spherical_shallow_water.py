@@ -69,6 +69,10 @@ class ForcedSphericalShallowWater(Equation):
         """See `SphericalShallowWater.check_stable`; the source sets no limit."""
         self.flow.check_stable(grid, dt)
 
+    def advised_step(self, grid: Grid, dt: float) -> float:
+        """See `SphericalShallowWater.advised_step`."""
+        return self.flow.advised_step(grid, dt)
+
     def discretise(
         self,
         grid: Grid,

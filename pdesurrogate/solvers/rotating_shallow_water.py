@@ -14,6 +14,7 @@ from pdesurrogate.grids import Grid, PeriodicBox
 from pdesurrogate.solvers.coriolis import Coriolis, UniformRotation
 from pdesurrogate.solvers.equation import Equation
 from pdesurrogate.solvers.rotating_shallow_water_solver import RotatingShallowWaterSolver
+from pdesurrogate.solvers.time_stepping import advised_step
 
 __all__ = ["RotatingShallowWater"]
 
@@ -117,6 +118,13 @@ class RotatingShallowWater(Equation):
                 f"a time step of {dt:g} s is unstable at the Coriolis parameter "
                 f"{self.coriolis.parameter:g} per second; at most {largest:.4g} s are stable"
             )
+
+    def advised_step(self, grid: Grid, dt: float) -> float:
+        """See `Equation.advised_step`: of the wave with the largest wavenumbers along y and x."""
+        pairs = zip(grid.num_points, grid.domain_extent, strict=True)
+        k2 = sum((2 * math.pi * ((points - 1) // 3) / length) ** 2 for points, length in pairs)
+        frequency = math.sqrt(self.coriolis.mean**2 + self.gravity * self.mean_depth * k2)
+        return advised_step(frequency, self.hyperviscosity * k2**self.hyperviscosity_order, dt)
 
     def discretise(
         self,

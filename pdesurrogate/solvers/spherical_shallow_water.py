@@ -12,9 +12,11 @@ import torch
 
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import GaussianSphere, Grid
+from pdesurrogate.operators.spherical_harmonics import quadratic_truncation
 from pdesurrogate.solvers.equation import Equation
 from pdesurrogate.solvers.orography import Orography
 from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
+from pdesurrogate.solvers.time_stepping import advised_step
 
 __all__ = ["SphericalShallowWater"]
 
@@ -175,6 +177,20 @@ class SphericalShallowWater(Equation):
                 f"a time step of {dt:g} s is unstable at the rotation rate {self.rotation_rate:g} "
                 f"per second; at most {largest:.4g} s are stable"
             )
+
+    def advised_step(self, grid: Grid, dt: float) -> float:
+        """See `Equation.advised_step`: of the gravity wave of the highest degree."""
+        if not isinstance(grid, GaussianSphere):
+            return dt
+        highest = quadratic_truncation(grid)
+        damped = self.hyperdiffusion_degree or highest
+        slope = math.sqrt(highest * (highest + 1)) / self.radius
+        scale = highest * (highest + 1) / (damped * (damped + 1))
+        return advised_step(
+            math.sqrt(self.gravity * self.mean_depth) * slope,
+            scale**self.hyperdiffusion_order / self.hyperdiffusion_time,
+            dt,
+        )
 
     def discretise(
         self,

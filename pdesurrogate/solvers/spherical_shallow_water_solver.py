@@ -96,7 +96,8 @@ class SphericalShallowWaterSolver:
     Keep the step below the time in which the fastest wave, of degree `T`, turns by some 2.5 radians
     (600 s for 10 km of water at T85, 300 s at T170) where nothing is damped: beyond it small errors
     grow slowly, by a factor of `e` in half a day at 3.7 radians, whatever the Courant number says.
-    Hyperdiffusion of hours on the smallest scales prevents it.
+    Hyperdiffusion of hours on the smallest scales prevents it. `SphericalShallowWater.advised_step`
+    tells.
 
     Args:
         equations: Parameters, one equation per trajectory of the batch or one for all.
@@ -107,6 +108,7 @@ class SphericalShallowWaterSolver:
 
     References:
         Hack & Jakob (1992), *NCAR Tech. Note* TN-343+STR (the spectral form).
+        Buvoli & Minion (2022), *J. Comput. Appl. Math.* 409 (exponential schemes and waves).
     """
 
     courant_limit = 1.35
