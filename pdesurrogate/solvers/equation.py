@@ -15,7 +15,7 @@ from torch import Tensor
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid
 
-__all__ = ["Diagnosing", "Equation", "Solver", "SubStepping"]
+__all__ = ["Diagnosing", "Equation", "Solver", "SubStepping", "check_batch", "check_time_step"]
 
 
 @runtime_checkable
@@ -164,3 +164,30 @@ class Equation(ABC):
         Raises:
             ValueError: If the equation is not defined on this kind of grid.
         """
+
+
+def check_time_step(dt: float) -> None:
+    """Refuse a time step that is not positive.
+
+    Raises:
+        ValueError: Naming it.
+    """
+    if not dt > 0:
+        raise ValueError(f"the time step must be positive, got {dt}")
+
+
+def check_batch(equations: Sequence[object], num_trajectories: int) -> None:
+    """Refuse an initial state with another number of trajectories than a solver has equations.
+
+    Args:
+        equations: One per trajectory, or one for all.
+        num_trajectories: Of the initial state.
+
+    Raises:
+        ValueError: Naming both numbers.
+    """
+    if len(equations) not in (1, num_trajectories):
+        raise ValueError(
+            f"the solver was given {len(equations)} variants of its equation, one per "
+            f"trajectory, but the initial state has {num_trajectories} trajectories"
+        )

@@ -12,7 +12,7 @@ import torch
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid, PeriodicBox
 from pdesurrogate.solvers.coriolis import Coriolis, UniformRotation
-from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.solvers.rotating_shallow_water_solver import RotatingShallowWaterSolver
 from pdesurrogate.solvers.time_stepping import advised_step
 
@@ -142,7 +142,6 @@ class RotatingShallowWater(Equation):
         """
         if not isinstance(grid, PeriodicBox):
             raise ValueError(f"RotatingShallowWater needs a PeriodicBox, got {type(grid).__name__}")
-        if not dt > 0:
-            raise ValueError(f"the time step must be positive, got {dt}")
+        check_time_step(dt)
         equations = tuple(variants) or (self,)
         return RotatingShallowWaterSolver(equations, grid, dt, dtype=dtype, device=device)

@@ -13,7 +13,7 @@ import torch
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.operators.spherical_harmonics import quadratic_truncation
-from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.solvers.orography import Orography
 from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
 from pdesurrogate.solvers.time_stepping import advised_step
@@ -211,8 +211,7 @@ class SphericalShallowWater(Equation):
             raise ValueError(
                 f"SphericalShallowWater needs a GaussianSphere, got {type(grid).__name__}"
             )
-        if not dt > 0:
-            raise ValueError(f"the time step must be positive, got {dt}")
+        check_time_step(dt)
         equations = tuple(variants) or (self,)
         if len({e.orography is None for e in equations}) > 1:
             raise ValueError("the trajectories of a batch must all have an orography, or none")
