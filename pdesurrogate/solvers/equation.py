@@ -106,8 +106,13 @@ class Equation(ABC):
     length_units: ClassVar[str] = "1"
     """UDUNITS string of the unit of length."""
 
-    parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """UDUNITS strings of its parameters by path, where quantities have dimensions."""
+    @property
+    def parameter_units(self) -> Mapping[str, str]:
+        """UDUNITS strings of its parameters by path, where quantities have dimensions.
+
+        A class variable will do where no unit depends on another parameter.
+        """
+        return MappingProxyType({})
 
     @property
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -76,6 +76,17 @@ class RotatingShallowWater(Equation):
             raise ValueError(
                 f"hyperviscosity_order must be at least 1, got {self.hyperviscosity_order}"
             )
+
+    @property
+    def parameter_units(self) -> Mapping[str, str]:
+        """See `Equation.parameter_units`; that of the hyperviscosity depends on its order."""
+        return {
+            "gravity": "m s-2",
+            "mean_depth": "m",
+            "coriolis.parameter": "s-1",
+            "hyperviscosity": f"m{2 * self.hyperviscosity_order} s-1",
+            "hyperviscosity_order": "1",
+        }
 
     @property
     def fields(self) -> tuple[Field, ...]:

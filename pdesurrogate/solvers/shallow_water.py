@@ -47,7 +47,7 @@ class ShallowWater(Equation):
     time_units: ClassVar[str] = "s"
     length_units: ClassVar[str] = "m"
     parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {"gravity": "m s-2", "dry_depth": "m", "bathymetry.seed": "1"}
+        {"gravity": "m s-2", "dry_depth": "m", "bathymetry.count": "1", "bathymetry.seed": "1"}
     )
 
     gravity: float = 9.81

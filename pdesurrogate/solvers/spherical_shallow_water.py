@@ -75,6 +75,12 @@ class SphericalShallowWater(Equation):
             "hyperdiffusion_order": "1",
             "hyperdiffusion_time": "s",
             "hyperdiffusion_degree": "1",
+            "orography.peak": "m",
+            "orography.latitude": "degrees",
+            "orography.longitude": "degrees",
+            "orography.angular_radius": "degrees",
+            "orography.truncation": "1",
+            "orography.scale": "1",
         }
     )
 
