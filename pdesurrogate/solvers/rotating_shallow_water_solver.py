@@ -80,7 +80,8 @@ class RotatingShallowWaterSolver:
     & Minion 2022 explain it). What turns so fast is of small scale, and a hyperviscosity that ends
     the cascade of enstrophy takes it up many times over. Without any, choose the step so that
     $\sqrt{f^2 + c^2 k^2}\, \Delta t < 1.5$ for the largest wavenumber; then growth stays below
-    0.03 %. The geostrophic part is stable in any case.
+    0.03 %. `RotatingShallowWater.advised_step` allows 2.5. The geostrophic part is stable in any
+    case.
 
     Args:
         equations: Parameters, one equation per trajectory of the batch or one for all.

@@ -13,7 +13,13 @@ from pdesurrogate.grids import GaussianSphere, PeriodicBox
 from pdesurrogate.initial_conditions import BarotropicJet, RossbyHaurwitzWave, SolidBodyRotation
 from pdesurrogate.operators import spherical_harmonics
 from pdesurrogate.rollout import repeat
-from pdesurrogate.solvers import Diagnosing, Equation, Solver, SphericalShallowWater
+from pdesurrogate.solvers import (
+    Diagnosing,
+    Equation,
+    ForcedSphericalShallowWater,
+    Solver,
+    SphericalShallowWater,
+)
 from tests.solvers.sphere import (
     DAY,
     DOUBLE,
@@ -390,6 +396,23 @@ def test_the_courant_number_counts_crossed_rows_and_shows_what_is_not_finite():
 def test_impossible_parameters_are_refused(arguments, complaint):
     with pytest.raises(ValueError, match=complaint):
         SphericalShallowWater(**arguments)
+
+
+def test_undamped_waves_that_turn_far_in_a_step_shorten_the_advised_one():
+    turn = math.sqrt(9.80616 * 10000 * 42 * 43) / RADIUS * 1800  # 3.76 radians at T42.
+    assert IDEAL.advised_step(T42, 1800.0) == pytest.approx(1800 * 2.5 / turn)
+    assert ForcedSphericalShallowWater(IDEAL).advised_step(T42, 1800.0) < 1800
+    assert IDEAL.advised_step(T42, 1190.0) == 1190.0
+    # The highest degree, 42, is damped faster than the named one, 21.
+    faster = (42 * 43 / (21 * 22)) ** 2
+    for decay, is_advised in ((0.051, True), (0.049, False)):
+        damped = dataclasses.replace(
+            IDEAL,
+            hyperdiffusion_order=2,
+            hyperdiffusion_degree=21,
+            hyperdiffusion_time=faster * 1800 / decay,
+        )
+        assert (damped.advised_step(T42, 1800.0) == 1800) == is_advised
 
 
 def test_what_cannot_be_solved_is_refused():
