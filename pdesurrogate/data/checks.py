@@ -13,6 +13,7 @@ import torch
 from pdesurrogate.data.parameters import extreme_equations, numbers
 from pdesurrogate.data.recipe import Recipe
 from pdesurrogate.data.simulate import draw_variants, make_solver, start
+from pdesurrogate.grids import Grid
 from pdesurrogate.solvers import Equation, SubStepping
 from pdesurrogate.transfer import restrict
 
@@ -53,7 +54,8 @@ def _named(part: object) -> Iterator[tuple[str, float]]:
 def check_limits(recipe: Recipe) -> None:
     """Refuse grids and steps that cannot work, for every parameter that may be drawn.
 
-    Logs a warning where equation and initial condition disagree.
+    Logs a warning where equation and initial condition disagree, and where the step is so long that
+    small errors may grow.
 
     Raises:
         ValueError: Names the limit and, where one exists, the value that would keep it.
@@ -67,6 +69,7 @@ def check_limits(recipe: Recipe) -> None:
             of_start,
         )
     reference = recipe.grid(recipe.reference_resolution)
+    _warn_of_long_steps(recipe, reference)
     for n in recipe.resolutions:
         restrict(torch.empty(reference.num_points), reference, recipe.grid(n))
     for drawn, equation in extreme_equations(recipe.equation, recipe.parameters):
@@ -81,6 +84,22 @@ def check_limits(recipe: Recipe) -> None:
                 raise
             values = ", ".join(f"parameters.{path} = {value:g}" for path, value in drawn.items())
             raise ValueError(f"with {values}: {error}") from None
+
+
+def _warn_of_long_steps(recipe: Recipe, reference: Grid) -> None:
+    dt = recipe.solver_time_step
+    equations = extreme_equations(recipe.equation, recipe.parameters)
+    advised = min(equation.advised_step(reference, dt) for _, equation in equations)
+    if advised < dt:
+        log.warning(
+            "steps_per_frame %d: in a step of %g on %d points the fastest waves turn so far, with "
+            "so little damping, that small errors in them grow slowly; at least %d steps per frame "
+            "prevent it, and so does hyperdiffusion of the smallest scales",
+            recipe.steps_per_frame,
+            dt,
+            recipe.reference_resolution,
+            math.ceil(recipe.frame_interval / advised),
+        )
 
 
 def check_start(recipe: Recipe, device: str = "cpu") -> None:

@@ -32,7 +32,6 @@ CONVENTIONS = "CF-1.11"
 EXAMPLE_PREFIX = "example_"
 """A group named `example_<resolution>` holds the fields of one trajectory, for pictures."""
 
-_RADIANS = {"units": "1", "long_name": "wavenumber (radians per unit length)"}
 _COMBINATION = ("run", "protocol", "resolution")
 _SCORE = (*_COMBINATION, "trajectory", "lead_time", "field")
 _TRUTH = ("resolution", "trajectory", "lead_time", "field")
@@ -220,7 +219,7 @@ def empty_evaluation(
     wavenumbers: Sequence[float] | np.ndarray,
     spectrum_lead_times: Sequence[float],
     time_units: str = "1",
-    wavenumber_attributes: Mapping[str, str] = _RADIANS,
+    wavenumber_attributes: Mapping[str, str],
 ) -> xr.Dataset:
     """The labelled root group of an evaluation in which nothing has been run yet.
 

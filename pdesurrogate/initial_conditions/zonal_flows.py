@@ -67,14 +67,14 @@ class _DisturbedFlow(InitialCondition):
         """
         sphere = on_sphere(grid)
         sht = spherical_harmonics(_GRID, _TRUNCATION, torch.float64)
-        spin = self._basic_vorticity(rng, sht) + self.radius * _waves(sht)
+        vorticity = self._basic_vorticity(rng, sht) + self.radius * _waves(sht)
         noise = rng.standard_normal((14, 2)) / math.sqrt(2)
         noise[0, 1] = 0  # A real field has no imaginary part at order 0.
-        spin[14, :14] += self.radius * 5e-6 * torch.from_numpy(noise[:, 0] + 1j * noise[:, 1])
+        vorticity[14, :14] += self.radius * 5e-6 * torch.from_numpy(noise[:, 0] + 1j * noise[:, 1])
         held = min(linear_truncation(sphere), _TRUNCATION)
-        spin = spin[: held + 1, : held + 1]
+        vorticity = vorticity[: held + 1, : held + 1]
         there = spherical_harmonics(sphere, held, torch.float64)
-        east, north = there.velocity(spin, torch.zeros_like(spin))
+        east, north = there.velocity(vorticity, torch.zeros_like(vorticity))
         surface = torch.full(sphere.num_points, self.mean_depth, dtype=torch.float64)
         return {"surface": surface, "velocity_x": east, "velocity_y": north}
 

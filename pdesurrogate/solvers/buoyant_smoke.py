@@ -31,7 +31,7 @@ from pdesurrogate.solvers.closed_box import (
     per_trajectory,
     rows_of,
 )
-from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.solvers.sub_steps import MAX_SUBSTEPS, advance_in_sub_steps, count_sub_steps
 
 __all__ = ["BuoyantSmoke", "BuoyantSmokeSolver", "SmokeState"]
@@ -107,8 +107,7 @@ class BuoyantSmoke(Equation):
         Raises:
             ValueError: If `grid` is not a `ClosedBox` or `dt` is not positive.
         """
-        if not dt > 0:
-            raise ValueError(f"the time step must be positive, got {dt}")
+        check_time_step(dt)
         equations = tuple(variants) or (self,)
         return BuoyantSmokeSolver(equations, grid, dt, dtype=dtype, device=device)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from pdesurrogate.operators.legendre import legendre_functions
+from pdesurrogate.operators.tables import made_once
 from pdesurrogate.solvers.orography import Orography
 
 __all__ = ["EarthOrography"]
@@ -67,7 +67,7 @@ class EarthOrography(Orography):
         return height
 
 
-@lru_cache(maxsize=1)
+@made_once(maxsize=1)
 def _coefficients() -> Complex[Tensor, "l m"]:
     """Of the heights in metres, as `SphericalHarmonics` holds them."""
     stored = np.load(Path(__file__).with_suffix(".npy"), allow_pickle=False)

@@ -15,7 +15,7 @@ from torch import Tensor
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid
 
-__all__ = ["Diagnosing", "Equation", "Solver", "SubStepping"]
+__all__ = ["Diagnosing", "Equation", "Solver", "SubStepping", "check_batch", "check_time_step"]
 
 
 @runtime_checkable
@@ -106,8 +106,13 @@ class Equation(ABC):
     length_units: ClassVar[str] = "1"
     """UDUNITS string of the unit of length."""
 
-    parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """UDUNITS strings of its parameters by path, where quantities have dimensions."""
+    @property
+    def parameter_units(self) -> Mapping[str, str]:
+        """UDUNITS strings of its parameters by path, where quantities have dimensions.
+
+        A class variable will do where no unit depends on another parameter.
+        """
+        return MappingProxyType({})
 
     @property
     @abstractmethod
@@ -134,6 +139,13 @@ class Equation(ABC):
                 unless an equation says so.
         """
 
+    def advised_step(self, grid: Grid, dt: float) -> float:
+        """The longest step up to `dt` in which nothing grows that should not, slowly though it be.
+
+        A longer one is not refused. It is `dt` unless an equation says otherwise.
+        """
+        return dt
+
     @abstractmethod
     def discretise(
         self: _E,
@@ -157,3 +169,30 @@ class Equation(ABC):
         Raises:
             ValueError: If the equation is not defined on this kind of grid.
         """
+
+
+def check_time_step(dt: float) -> None:
+    """Refuse a time step that is not positive.
+
+    Raises:
+        ValueError: Naming it.
+    """
+    if not dt > 0:
+        raise ValueError(f"the time step must be positive, got {dt}")
+
+
+def check_batch(equations: Sequence[object], num_trajectories: int) -> None:
+    """Refuse an initial state with another number of trajectories than a solver has equations.
+
+    Args:
+        equations: One per trajectory, or one for all.
+        num_trajectories: Of the initial state.
+
+    Raises:
+        ValueError: Naming both numbers.
+    """
+    if len(equations) not in (1, num_trajectories):
+        raise ValueError(
+            f"the solver was given {len(equations)} variants of its equation, one per "
+            f"trajectory, but the initial state has {num_trajectories} trajectories"
+        )

@@ -11,7 +11,7 @@ import torch
 
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid, PeriodicBox
-from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.solvers.forcing import Forcing
 from pdesurrogate.solvers.navier_stokes_solver import PeriodicNavierStokesSolver
 
@@ -123,7 +123,6 @@ class PeriodicNavierStokes(Equation):
         """
         if not isinstance(grid, PeriodicBox):
             raise ValueError(f"PeriodicNavierStokes needs a PeriodicBox, got {type(grid).__name__}")
-        if not dt > 0:
-            raise ValueError(f"the time step must be positive, got {dt}")
+        check_time_step(dt)
         equations = tuple(variants) or (self,)
         return PeriodicNavierStokesSolver(equations, grid, dt, dtype=dtype, device=device)

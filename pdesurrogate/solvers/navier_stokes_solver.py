@@ -13,6 +13,7 @@ from torch import Tensor
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid, PeriodicBox
 from pdesurrogate.operators.spectral import FourierBasis
+from pdesurrogate.solvers.equation import check_batch
 from pdesurrogate.solvers.forcing import Forcing
 from pdesurrogate.solvers.source import spectral_source
 from pdesurrogate.solvers.time_stepping import etdrk4
@@ -193,11 +194,7 @@ class PeriodicNavierStokesSolver:
         if missing:
             raise ValueError(f"the solver starts from `{missing[0]}`, got only {sorted(fields)}")
         batch = len(fields[names[0]])
-        if len(self.equations) not in (1, batch):
-            raise ValueError(
-                f"the solver was given {len(self.equations)} variants of its equation, one per "
-                f"trajectory, but the initial state has {batch} trajectories"
-            )
+        check_batch(self.equations, batch)
         spectra = [
             self.basis.analyse(
                 resample(fields[name].to(self.device, self.dtype), self.grid.num_points)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -12,8 +12,9 @@ import torch
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid, PeriodicBox
 from pdesurrogate.solvers.coriolis import Coriolis, UniformRotation
-from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.solvers.rotating_shallow_water_solver import RotatingShallowWaterSolver
+from pdesurrogate.solvers.time_stepping import advised_step
 
 __all__ = ["RotatingShallowWater"]
 
@@ -77,6 +78,17 @@ class RotatingShallowWater(Equation):
             )
 
     @property
+    def parameter_units(self) -> Mapping[str, str]:
+        """See `Equation.parameter_units`; that of the hyperviscosity depends on its order."""
+        return {
+            "gravity": "m s-2",
+            "mean_depth": "m",
+            "coriolis.parameter": "s-1",
+            "hyperviscosity": f"m{2 * self.hyperviscosity_order} s-1",
+            "hyperviscosity_order": "1",
+        }
+
+    @property
     def fields(self) -> tuple[Field, ...]:
         """Depth and velocity, from which the solver starts, and what follows."""
         return (
@@ -118,6 +130,13 @@ class RotatingShallowWater(Equation):
                 f"{self.coriolis.parameter:g} per second; at most {largest:.4g} s are stable"
             )
 
+    def advised_step(self, grid: Grid, dt: float) -> float:
+        """See `Equation.advised_step`: of the wave with the largest wavenumbers along y and x."""
+        pairs = zip(grid.num_points, grid.domain_extent, strict=True)
+        k2 = sum((2 * math.pi * ((points - 1) // 3) / length) ** 2 for points, length in pairs)
+        frequency = math.sqrt(self.coriolis.mean**2 + self.gravity * self.mean_depth * k2)
+        return advised_step(frequency, self.hyperviscosity * k2**self.hyperviscosity_order, dt)
+
     def discretise(
         self,
         grid: Grid,
@@ -134,7 +153,6 @@ class RotatingShallowWater(Equation):
         """
         if not isinstance(grid, PeriodicBox):
             raise ValueError(f"RotatingShallowWater needs a PeriodicBox, got {type(grid).__name__}")
-        if not dt > 0:
-            raise ValueError(f"the time step must be positive, got {dt}")
+        check_time_step(dt)
         equations = tuple(variants) or (self,)
         return RotatingShallowWaterSolver(equations, grid, dt, dtype=dtype, device=device)

@@ -13,6 +13,7 @@ from torch import Tensor
 from pdesurrogate.grids import Grid, PeriodicBox
 from pdesurrogate.operators.spectral import FourierBasis
 from pdesurrogate.solvers.coriolis import Coriolis
+from pdesurrogate.solvers.equation import check_batch
 from pdesurrogate.solvers.time_stepping import etdrk4
 from pdesurrogate.transfer import resample
 
@@ -79,7 +80,8 @@ class RotatingShallowWaterSolver:
     & Minion 2022 explain it). What turns so fast is of small scale, and a hyperviscosity that ends
     the cascade of enstrophy takes it up many times over. Without any, choose the step so that
     $\sqrt{f^2 + c^2 k^2}\, \Delta t < 1.5$ for the largest wavenumber; then growth stays below
-    0.03 %. The geostrophic part is stable in any case.
+    0.03 %. `RotatingShallowWater.advised_step` allows 2.5. The geostrophic part is stable in any
+    case.
 
     Args:
         equations: Parameters, one equation per trajectory of the batch or one for all.
@@ -153,19 +155,19 @@ class RotatingShallowWaterSolver:
         scale = torch.stack([one.expand_as(per_anomaly)] * 2 + [per_anomaly], dim=1)[:, :, None]
         to_fields = modes / scale
         to_waves = modes.conj().transpose(1, 2) * scale.transpose(1, 2)
-        curl, spread = _row(-1j * ky, 1j * kx, zero), _row(1j * kx, 1j * ky, zero)
+        curl, divergence = _row(-1j * ky, 1j * kx, zero), _row(1j * kx, 1j * ky, zero)
         self._to_fields = self._symbol(to_fields)
         self._to_vorticity = self._symbol(_product(curl, to_fields))
-        self._to_divergence = self._symbol(_product(spread, to_fields))
+        self._to_divergence = self._symbol(_product(divergence, to_fields))
         self._to_waves = self._symbol(to_waves)
         # Of (ζ + f) F / h, whose parts push against each other's axes, and of |u|².
         push = torch.stack([-to_waves[:, :, 1], to_waves[:, :, 0]], dim=2)
         gradient = _row(-0.5j * kx, -0.5j * ky, zero).transpose(1, 2)
         forces = torch.cat([push, _product(to_waves, gradient)], dim=2)
-        filling = _product(to_waves[:, :, 2:], -spread[:, :, :2])
+        inflow = _product(to_waves[:, :, 2:], -divergence[:, :, :2])
         num_points = self.grid.num_points[0] * self.grid.num_points[1]
         self._from_forces = self._symbol(forces / num_points)
-        self._from_flux = self._symbol(filling)
+        self._from_flux = self._symbol(inflow)
         self._to_advection = torch.cat([self._to_fields, self._to_vorticity], dim=1)
 
     def _symbol(self, values: Tensor) -> Tensor:
@@ -183,8 +185,8 @@ class RotatingShallowWaterSolver:
         held = self.basis.synthesise(excess_hat, shape)
         # (ζ + f) F / h less the mean of f times u, without subtracting one from the other.
         per_depth = 1 / (self._depth + anomaly)
-        spin = ((vorticity + self._varying_f) * per_depth)[:, None]
-        turned = spin * torch.addcmul(held, self._depth[:, None], velocity)
+        potential = ((vorticity + self._varying_f) * per_depth)[:, None]
+        turned = potential * torch.addcmul(held, self._depth[:, None], velocity)
         turned = torch.addcmul(turned, (self._mean_f * per_depth)[:, None], held - excess)
         u, v = velocity.unbind(1)
         speed2 = torch.addcmul(u * u, v, v)
@@ -207,11 +209,7 @@ class RotatingShallowWaterSolver:
         if missing:
             raise ValueError(f"the solver starts from `{missing[0]}`, got only {sorted(fields)}")
         height, u, v = (fields[name].to(self.device) for name in _PROGNOSTIC)
-        if len(self.equations) not in (1, len(height)):
-            raise ValueError(
-                f"the solver was given {len(self.equations)} variants of its equation, one per "
-                f"trajectory, but the initial state has {len(height)} trajectories"
-            )
+        check_batch(self.equations, len(height))
         stacked = torch.stack([u, v, height - self._depth], dim=1).to(self.dtype)
         spectra = self.basis.analyse(resample(stacked, self.grid.num_points))
         return _as_coefficients_lie(_apply(self._to_waves, spectra))

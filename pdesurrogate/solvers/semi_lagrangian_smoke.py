@@ -21,7 +21,7 @@ from pdesurrogate.solvers.closed_box import (
     SmokeState,
     per_trajectory,
 )
-from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.transfer import restrict
 
 __all__ = ["SemiLagrangianSmoke", "SemiLagrangianSmokeSolver"]
@@ -117,8 +117,7 @@ class SemiLagrangianSmoke(Equation):
         Raises:
             ValueError: If `grid` is not a `ClosedBox`, or `dt` is not positive or unstable.
         """
-        if not dt > 0:
-            raise ValueError(f"the time step must be positive, got {dt}")
+        check_time_step(dt)
         equations = tuple(variants) or (self,)
         solver = SemiLagrangianSmokeSolver(equations, grid, dt, dtype=dtype, device=device)
         for equation in equations:

@@ -13,7 +13,7 @@ import torch
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import ClosedBox, Grid, OpenBox, PeriodicBox
 from pdesurrogate.solvers.bathymetry import Bathymetry
-from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.solvers.shallow_water_solver import ShallowWaterSolver
 
 __all__ = ["OpenShallowWater", "PeriodicShallowWater", "ShallowWater"]
@@ -47,7 +47,7 @@ class ShallowWater(Equation):
     time_units: ClassVar[str] = "s"
     length_units: ClassVar[str] = "m"
     parameter_units: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {"gravity": "m s-2", "dry_depth": "m", "bathymetry.seed": "1"}
+        {"gravity": "m s-2", "dry_depth": "m", "bathymetry.count": "1", "bathymetry.seed": "1"}
     )
 
     gravity: float = 9.81
@@ -124,8 +124,7 @@ class ShallowWater(Equation):
                 f"{type(self).__name__} needs a {self.grid_type.__name__}, got "
                 f"{type(grid).__name__}"
             )
-        if not dt > 0:
-            raise ValueError(f"the time step must be positive, got {dt}")
+        check_time_step(dt)
         equations = tuple(variants) or (self,)
         return ShallowWaterSolver(
             grid,

@@ -12,7 +12,7 @@ import torch
 
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import GaussianSphere, Grid
-from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.solvers.spherical_advection_solver import SphericalAdvectionSolver
 
 __all__ = ["SphericalAdvection"]
@@ -112,7 +112,6 @@ class SphericalAdvection(Equation):
             raise ValueError(
                 f"SphericalAdvection needs a GaussianSphere, got {type(grid).__name__}"
             )
-        if not dt > 0:
-            raise ValueError(f"the time step must be positive, got {dt}")
+        check_time_step(dt)
         equations = tuple(variants) or (self,)
         return SphericalAdvectionSolver(equations, grid, dt, dtype=dtype, device=device)

@@ -16,6 +16,7 @@ from pdesurrogate.operators.spherical_harmonics import (
     quadratic_truncation,
     spherical_harmonics,
 )
+from pdesurrogate.solvers.equation import check_batch
 from pdesurrogate.solvers.time_stepping import etdrk4
 
 __all__ = ["AdvectionParameters", "SphericalAdvectionSolver"]
@@ -119,11 +120,7 @@ class SphericalAdvectionSolver:
         if "height" not in fields:
             raise ValueError(f"the solver starts from `height`, got only {sorted(fields)}")
         height = fields["height"].to(self.device, self.dtype)
-        if len(self.equations) not in (1, len(height)):
-            raise ValueError(
-                f"the solver was given {len(self.equations)} variants of its equation, one per "
-                f"trajectory, but the initial state has {len(height)} trajectories"
-            )
+        check_batch(self.equations, len(height))
         grid = GaussianSphere((height.shape[-2], height.shape[-1]))
         held = min(self.truncation, linear_truncation(grid))
         more = (0, self.truncation - held, 0, self.truncation - held)

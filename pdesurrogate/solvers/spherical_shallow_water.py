@@ -12,9 +12,11 @@ import torch
 
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import GaussianSphere, Grid
-from pdesurrogate.solvers.equation import Equation
+from pdesurrogate.operators.spherical_harmonics import quadratic_truncation
+from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.solvers.orography import Orography
 from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
+from pdesurrogate.solvers.time_stepping import advised_step
 
 __all__ = ["SphericalShallowWater"]
 
@@ -73,6 +75,12 @@ class SphericalShallowWater(Equation):
             "hyperdiffusion_order": "1",
             "hyperdiffusion_time": "s",
             "hyperdiffusion_degree": "1",
+            "orography.peak": "m",
+            "orography.latitude": "degrees",
+            "orography.longitude": "degrees",
+            "orography.angular_radius": "degrees",
+            "orography.truncation": "1",
+            "orography.scale": "1",
         }
     )
 
@@ -176,6 +184,20 @@ class SphericalShallowWater(Equation):
                 f"per second; at most {largest:.4g} s are stable"
             )
 
+    def advised_step(self, grid: Grid, dt: float) -> float:
+        """See `Equation.advised_step`: of the gravity wave of the highest degree."""
+        if not isinstance(grid, GaussianSphere):
+            return dt
+        highest = quadratic_truncation(grid)
+        damped = self.hyperdiffusion_degree or highest
+        slope = math.sqrt(highest * (highest + 1)) / self.radius
+        scale = highest * (highest + 1) / (damped * (damped + 1))
+        return advised_step(
+            math.sqrt(self.gravity * self.mean_depth) * slope,
+            scale**self.hyperdiffusion_order / self.hyperdiffusion_time,
+            dt,
+        )
+
     def discretise(
         self,
         grid: Grid,
@@ -195,8 +217,7 @@ class SphericalShallowWater(Equation):
             raise ValueError(
                 f"SphericalShallowWater needs a GaussianSphere, got {type(grid).__name__}"
             )
-        if not dt > 0:
-            raise ValueError(f"the time step must be positive, got {dt}")
+        check_time_step(dt)
         equations = tuple(variants) or (self,)
         if len({e.orography is None for e in equations}) > 1:
             raise ValueError("the trajectories of a batch must all have an orography, or none")

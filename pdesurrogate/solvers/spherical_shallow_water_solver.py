@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -16,6 +17,7 @@ from pdesurrogate.operators.spherical_harmonics import (
     quadratic_truncation,
     spherical_harmonics,
 )
+from pdesurrogate.solvers.equation import check_batch
 from pdesurrogate.solvers.orography import Orography
 from pdesurrogate.solvers.time_stepping import etdrk4
 
@@ -96,7 +98,8 @@ class SphericalShallowWaterSolver:
     Keep the step below the time in which the fastest wave, of degree `T`, turns by some 2.5 radians
     (600 s for 10 km of water at T85, 300 s at T170) where nothing is damped: beyond it small errors
     grow slowly, by a factor of `e` in half a day at 3.7 radians, whatever the Courant number says.
-    Hyperdiffusion of hours on the smallest scales prevents it.
+    Hyperdiffusion of hours on the smallest scales prevents it. `SphericalShallowWater.advised_step`
+    tells. Autograd works through steps unless the solver was built in inference mode.
 
     Args:
         equations: Parameters, one equation per trajectory of the batch or one for all.
@@ -107,6 +110,7 @@ class SphericalShallowWaterSolver:
 
     References:
         Hack & Jakob (1992), *NCAR Tech. Note* TN-343+STR (the spectral form).
+        Buvoli & Minion (2022), *J. Comput. Appl. Math.* 409 (exponential schemes and waves).
     """
 
     courant_limit = 1.35
@@ -128,26 +132,31 @@ class SphericalShallowWaterSolver:
         self.truncation = quadratic_truncation(grid)
         self.harmonics = spherical_harmonics(grid, self.truncation, dtype, self.device)
         radius, gravity, depth = (self._each(n) for n in ("radius", "gravity", "mean_depth"))
+        self._exact_depth = depth.to(self.device)
         self._radius, self._gravity, self._depth = (
             q.to(self.device, dtype) for q in (radius, gravity, depth)
         )
         degree = torch.arange(self.truncation + 1, dtype=torch.float64)[:, None]
         laplacian = degree * (degree + 1) / radius**2
-        slowness = torch.where(degree > 0, depth / (gravity * laplacian.clamp(min=1e-300)), 0.0)
-        slowness = slowness.sqrt()
-        faster = torch.where(degree > 0, 1 / slowness.clamp(min=1e-300), 0.0)
-        self._slowness = (1j * slowness).to(self.device, self._complex)
-        self._per_slowness = (-0.5j * faster).to(self.device, self._complex)
+        depth_scale = torch.where(degree > 0, depth / (gravity * laplacian.clamp(min=1e-300)), 0.0)
+        depth_scale = depth_scale.sqrt()
+        inverse = torch.where(degree > 0, 1 / depth_scale.clamp(min=1e-300), 0.0)
+        self._depth_per_divergence = (1j * depth_scale).to(self.device, self._complex)
+        self._divergence_per_depth = (-0.5j * inverse).to(self.device, self._complex)
         self._laplacian = laplacian.to(self.device, dtype)
         self.linear = self._rates(laplacian, gravity * depth).to(self.device)
         sine = torch.tensor(grid.sine_of_latitude)[:, None]
         self._inverse_cosine2 = (1 / ((1 - sine) * (1 + sine))).to(self.device, dtype)
-        self._rotation_rate = self._each("rotation_rate").to(self.device)
-        coriolis = 2 * self._each("rotation_rate") * sine
-        self._coriolis = coriolis.to(self.device, dtype)
+        self._coriolis = (2 * self._each("rotation_rate") * sine).to(self.device, dtype)
         self._ground = self._ground_coefficients()
         self._undamped, self._ground_decay = self._height_rates()
-        self._step = etdrk4(self, dt, self._complex)
+
+    @cached_property
+    def _step(self) -> Callable[[Tensor, Tensor], Tensor]:
+        # Its weights take as long to work out as many steps: not before one is made, and not in
+        # inference mode, whose tensors autograd refuses.
+        with torch.inference_mode(False):
+            return etdrk4(self, self.dt, self._complex)
 
     @property
     def _complex(self) -> torch.dtype:
@@ -223,23 +232,24 @@ class SphericalShallowWaterSolver:
         bernoulli = e[:, :-1]
         if self._ground is not None:
             bernoulli = bernoulli + self._gravity * self._ground
-        spin = -sht.divergence_of_scaled(a, b) / self._radius
-        spread = sht.divergence_of_scaled(b, -a) / self._radius + self._laplacian * bernoulli
-        filling = -sht.divergence_of_scaled(c, d) / self._radius
+        of_vorticity = -sht.divergence_of_scaled(a, b) / self._radius
+        of_divergence = sht.divergence_of_scaled(b, -a) / self._radius
+        of_divergence = of_divergence + self._laplacian * bernoulli
+        of_depth = -sht.divergence_of_scaled(c, d) / self._radius
         if self._undamped is not None:
-            filling = filling + self._undamped * anomaly
+            of_depth = of_depth + self._undamped * anomaly
         if self._ground_decay is not None:
-            filling = filling - self._ground_decay
-        return self._waves(spin, spread, filling)
+            of_depth = of_depth - self._ground_decay
+        return self._waves(of_vorticity, of_divergence, of_depth)
 
     def _waves(self, vorticity: Tensor, divergence: Tensor, anomaly: Tensor) -> Tensor:
-        turned = self._slowness * divergence
+        turned = self._depth_per_divergence * divergence
         return torch.stack([vorticity, anomaly + turned, anomaly - turned], dim=1)
 
     def _physical(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Coefficients of vorticity, divergence and `h'`."""
         vorticity, plus, minus = state.unbind(1)
-        return vorticity, self._per_slowness * (plus - minus), 0.5 * (plus + minus)
+        return vorticity, self._divergence_per_depth * (plus - minus), 0.5 * (plus + minus)
 
     def step(
         self, state: Complex[Tensor, "batch 3 degree order"]
@@ -264,18 +274,17 @@ class SphericalShallowWaterSolver:
         missing = [name for name in names if name not in fields]
         if missing:
             raise ValueError(f"the solver starts from `{missing[0]}`, got only {sorted(fields)}")
-        height, east, north = (fields[n].to(self.device, self.dtype) for n in names)
-        if len(self.equations) not in (1, len(height)):
-            raise ValueError(
-                f"the solver was given {len(self.equations)} variants of its equation, one per "
-                f"trajectory, but the initial state has {len(height)} trajectories"
-            )
+        height, east, north = (fields[n].to(self.device) for n in names)
+        check_batch(self.equations, len(height))
         grid = GaussianSphere((height.shape[-2], height.shape[-1]))
         held = min(self.truncation, linear_truncation(grid))
         sht = spherical_harmonics(grid, held, self.dtype, self.device)
-        vorticity, divergence = sht.vorticity_and_divergence(east, north)
+        vorticity, divergence = sht.vorticity_and_divergence(
+            east.to(self.dtype), north.to(self.dtype)
+        )
         parts = (vorticity / self._radius, divergence / self._radius)
-        anomaly = sht.analyse(height - self._depth)
+        # The depth is large beside what varies: subtracted before anything is rounded.
+        anomaly = sht.analyse((height - self._exact_depth).to(self.dtype))
         if water == "surface" and self._ground is not None:
             anomaly = anomaly - self._ground[:, : held + 1, : held + 1]
         self._check_mean(anomaly)
@@ -300,7 +309,7 @@ class SphericalShallowWaterSolver:
             )
 
     def _mean_depth(self, anomaly: Complex[Tensor, "batch l m"]) -> Float[Tensor, " batch"]:
-        return self._depth.flatten().double() + anomaly[:, 0, 0].real.double() / _ROOT_OF_SPHERE
+        return self._exact_depth.flatten() + anomaly[:, 0, 0].real.double() / _ROOT_OF_SPHERE
 
     def _excess_courant(self, height: Float[Tensor, "batch y x"]) -> Float[Tensor, "batch y x"]:
         """Cells crossed in a step by what gravity waves have beyond the integrated speed, twice.
@@ -372,10 +381,13 @@ class SphericalShallowWaterSolver:
         fields = {name: u.double() for name, u in self.observe(state, self.grid).items()}
         height, east, north = (fields[name] for name in _PROGNOSTIC)
         ground = fields.get("orography", torch.zeros_like(height))
-        gravity, radius = self._gravity.double(), self._radius.double()
-        absolute = fields["vorticity"] + self._coriolis.double()
-        cosine2 = 1 / self._inverse_cosine2.double()
-        turning = radius * self._rotation_rate * cosine2
+        gravity, radius, rotation_rate = (
+            self._each(name).to(self.device) for name in ("gravity", "radius", "rotation_rate")
+        )
+        sine = torch.tensor(self.grid.sine_of_latitude, device=self.device)[:, None]
+        cosine2 = (1 - sine) * (1 + sine)
+        absolute = fields["vorticity"] + 2 * rotation_rate * sine
+        turning = radius * rotation_rate * cosine2
         kinetic = 0.5 * height * (east**2 + north**2)
         weights = torch.tensor(self.grid.quadrature_weights, device=self.device)
         densities = {

@@ -9,10 +9,18 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-__all__ = ["SemilinearEquation", "etdrk4"]
+__all__ = ["SemilinearEquation", "advised_step", "etdrk4"]
 
 _CHUNK = 1 << 15
 """Values of `L dt` that are worked on at a time; each takes some kilobytes on the way."""
+
+_FURTHEST_TURN = 2.5
+"""Radians: waves that turn no further in a step grow by less than 1 % while a flow turns them by up
+to a radian and a half."""
+
+_NEGLIGIBLE_DECAY = 0.05
+"""Of a wave in a step. With more, no wave grows, however far it turns, while a flow turns it by up
+to a radian."""
 
 
 @runtime_checkable
@@ -71,6 +79,26 @@ def etdrk4(
         return torch.addcmul(out, f3, n_c)
 
     return step
+
+
+def advised_step(frequency: float, damping: float, dt: float) -> float:
+    r"""The longest step up to `dt` in which `etdrk4` hardly amplifies waves that a flow carries.
+
+    That $\pm i\omega$ is integrated exactly makes waves no stabler than an explicit scheme would:
+    beside an explicit $i c$ they grow by up to 7 % a step where $\omega\, dt = 5$ and
+    $|c|\, dt < 1.5$. Damping of 5 % a step is taken for enough, and any step then advised.
+
+    Args:
+        frequency: $\omega$ of the fastest wave, in radians per unit of time.
+        damping: Its decay, per unit of time.
+        dt: Time step.
+
+    References:
+        Buvoli & Minion (2022), *J. Comput. Appl. Math.* 409.
+    """
+    if frequency * dt <= _FURTHEST_TURN or damping * dt >= _NEGLIGIBLE_DECAY:
+        return dt
+    return _FURTHEST_TURN / frequency
 
 
 def _etdrk4_weights(linear: Tensor, dt: float) -> list[Tensor]:

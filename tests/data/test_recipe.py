@@ -61,6 +61,22 @@ def test_a_start_for_another_equation_is_told(caplog):
     assert disagreements(drawn) == {"rotation_rate": (0.0, 7.292e-5)}
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_shipped_recipe_has_steps_in_which_waves_grow(name, caplog):
+    check_limits(load_recipe(name))
+    assert not caplog.records
+
+
+def test_steps_in_which_waves_grow_are_told(caplog):
+    check_limits(load_recipe("williamson_6", reference_resolution=256))
+    # Waves of degree 170 in 9523 m turn by 4.91 radians in 600 s: 36 * 4.91 / 2.5 steps.
+    assert "steps_per_frame 36: in a step of 600 on 256 points" in caplog.text
+    assert "at least 71 steps per frame" in caplog.text
+    caplog.clear()
+    check_limits(load_recipe("williamson_6", reference_resolution=256, steps_per_frame=71))
+    assert not caplog.records
+
+
 def test_overrides_replace_fields_and_parts_of_the_splits():
     recipe = load_recipe("kolmogorov", splits={"train": 3}, resolutions=[64, 32, 32], seed=7)
     assert recipe.splits == Splits(train=3, valid=8, test=16)

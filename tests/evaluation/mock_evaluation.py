@@ -51,6 +51,7 @@ def mock_evaluation(
         lead_times=[_TIME_STEP * (k + 1) for k in range(num_steps)],
         fields=_FIELDS,
         wavenumbers=np.arange(65.0),
+        wavenumber_attributes={"units": "1", "long_name": "wavenumber (radians per unit length)"},
         spectrum_lead_times=[_TIME_STEP * k for k in (1, (num_steps + 1) // 2, num_steps)],
     )
     for run in root.run.values:

@@ -17,9 +17,9 @@ RADIUS = 6.371e6
 def vorticity(state, seed=0, grid=GRID, truncation=62):
     fields = state.sample(np.random.default_rng(seed), grid)
     sht = spherical_harmonics(grid, truncation, torch.float64)
-    spin, spread = sht.vorticity_and_divergence(fields["velocity_x"], fields["velocity_y"])
-    assert float(spread.abs().max()) < 1e-10 * float(spin.abs().max())
-    return spin / RADIUS
+    curl, divergence = sht.vorticity_and_divergence(fields["velocity_x"], fields["velocity_y"])
+    assert float(divergence.abs().max()) < 1e-10 * float(curl.abs().max())
+    return curl / RADIUS
 
 
 def profile(sine, c1, c2, c3):
@@ -57,10 +57,19 @@ def test_the_random_profile_is_that_of_the_latitude():
     np.testing.assert_allclose(fitted, [c1 * rng.random(), c2, c3], atol=1.5)
 
 
+def test_the_vorticity_below_the_shuffled_waves_is_that_of_its_formula(monkeypatch):
+    # -cos(phi) du/dphi of u = sin(phi), which is not the curl of that wind.
+    sine = torch.tensor(GRID.sine_of_latitude)[:, None].expand(GRID.num_points)
+    monkeypatch.setattr(ShuffledZonalFlow, "_wind", lambda self, rng: sine)
+    sht = spherical_harmonics(GRID, 62, torch.float64)
+    found = ShuffledZonalFlow()._basic_vorticity(np.random.default_rng(0), sht)
+    torch.testing.assert_close(sht.synthesise(found), -(1 - sine**2), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("kind", [RandomZonalFlow, ShuffledZonalFlow])
 def test_waves_and_noise_lie_on_it(kind):
-    spins = torch.stack([vorticity(kind(), seed) for seed in range(40)])
-    noise = spins[:, 14, 7]
+    drawn = torch.stack([vorticity(kind(), seed) for seed in range(40)])
+    noise = drawn[:, 14, 7]
     # Order 7 is odd: neither profile, which runs twice around, nor the six waves have it, but for
     # the noise of the shuffled wind at every point, which is smaller.
     size = float(noise.abs().pow(2).mean().sqrt())
@@ -69,7 +78,7 @@ def test_waves_and_noise_lie_on_it(kind):
     bump = torch.exp(-(((latitude - 45) / 10) ** 2)) * latitude.deg2rad().cos()
     waves = 5e-5 * (6 * longitude).cos() * bump
     expected = spherical_harmonics(GRID, 62, torch.float64).analyse(waves)[20:40, 6]
-    found = spins[:, 20:40, 6].mean(dim=0)
+    found = drawn[:, 20:40, 6].mean(dim=0)
     assert float((found - expected).abs().max()) < 0.25 * float(expected.abs().max())
 
 

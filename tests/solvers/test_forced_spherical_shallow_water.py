@@ -121,6 +121,20 @@ def test_it_is_of_fourth_order_in_time():
     assert math.log2(errors[0] / errors[1]) > 3.7
 
 
+def test_a_step_asks_for_the_source_at_three_times_and_leaves_the_free_step_unmade(monkeypatch):
+    solver = ForcedSphericalShallowWater(SHALLOW).discretise(GRID, 1800.0, dtype=DOUBLE)
+    asked, evaluate = [], solver.source_coefficients
+
+    def count(time):
+        asked.append(float(time))
+        return evaluate(time)
+
+    monkeypatch.setattr(solver, "source_coefficients", count)
+    solver.step(solver.initialise(at_rest(), DAY))
+    assert asked == [DAY, DAY + 900, DAY + 1800]
+    assert "_step" not in vars(solver.free)
+
+
 def test_variants_have_their_own_sources():
     kinds = [
         ForcedSphericalShallowWater(source=SeasonalDay(start=start)) for start in (0.0, DAY / 3)

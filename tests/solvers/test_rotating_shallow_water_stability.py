@@ -41,8 +41,16 @@ def test_waves_that_turn_far_in_a_step_need_hyperviscosity():
     dt = 0.9 * CELL / 20
     assert math.sqrt(9.81 * 250) * LARGEST * dt > 4
     assert disturbance_after(RotatingShallowWater(coriolis=UniformRotation(0.0)), 20.0, dt) > 1e-4
+    assert RotatingShallowWater(coriolis=UniformRotation(0.0)).advised_step(BOX, dt) < dt
     # The smallest scale falls by a factor of e in a step.
     damped = RotatingShallowWater(
         coriolis=UniformRotation(0.0), hyperviscosity=1 / (LARGEST**4 * dt)
     )
     assert disturbance_after(damped, 20.0, dt) < 1e-7
+    assert damped.advised_step(BOX, dt) == dt
+
+
+def test_the_advised_step_counts_the_largest_wavenumbers():
+    equation = RotatingShallowWater(coriolis=UniformRotation(1e-3))
+    frequency = math.sqrt(1e-6 + 9.81 * 250 * 2 * LARGEST**2)
+    assert equation.advised_step(BOX, 1e4) == pytest.approx(2.5 / frequency)

@@ -13,7 +13,13 @@ from pdesurrogate.grids import GaussianSphere, PeriodicBox
 from pdesurrogate.initial_conditions import BarotropicJet, RossbyHaurwitzWave, SolidBodyRotation
 from pdesurrogate.operators import spherical_harmonics
 from pdesurrogate.rollout import repeat
-from pdesurrogate.solvers import Diagnosing, Equation, Solver, SphericalShallowWater
+from pdesurrogate.solvers import (
+    Diagnosing,
+    Equation,
+    ForcedSphericalShallowWater,
+    Solver,
+    SphericalShallowWater,
+)
 from tests.solvers.sphere import (
     DAY,
     DOUBLE,
@@ -323,6 +329,41 @@ def test_single_precision_follows_double():
     assert relative(single["vorticity"].double(), end["vorticity"], T21) < 1e-4
 
 
+def test_a_single_precision_start_keeps_what_varies():
+    # A millimetre on ten kilometres, a part of which single precision would round away.
+    wave = 1e-3 * torch.tensor(T21.sine_of_latitude)[None, :, None].expand(1, *T21.num_points)
+    start = {"height": 10000.0 + wave, "velocity_x": 0 * wave, "velocity_y": 0 * wave}
+    solver = SphericalShallowWater().discretise(T21, 600.0)
+    anomaly = solver.initialise(start)[:, 1].to(torch.complex128)
+    found = spherical_harmonics(T21, 21, DOUBLE).synthesise(anomaly)
+    torch.testing.assert_close(found, wave.contiguous(), rtol=0, atol=1e-9)
+
+
+def test_diagnostics_in_single_precision_have_the_exact_parameters():
+    depth = 8192.0  # Which single precision holds, as it does not the others.
+    solver = dataclasses.replace(IDEAL, mean_depth=depth).discretise(T21, 600.0)
+    still = torch.zeros(1, *T21.num_points)
+    found = solver.diagnose(
+        solver.initialise({"height": still + depth, "velocity_x": still, "velocity_y": still})
+    )
+    cosine2, rate = 2 / 3, 7.292e-5
+    expected = {
+        "mass": depth,
+        "energy": 0.5 * 9.80616 * depth**2,
+        "potential_enstrophy": (2 * rate) ** 2 / 3 / (2 * depth),
+        "angular_momentum": RADIUS**2 * depth * rate * cosine2,
+    }
+    assert {n: float(v) for n, v in found.items()} == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_mean_depth_that_single_precision_does_not_hold_is_the_mean():
+    depth = 9523.1
+    solver = dataclasses.replace(IDEAL, mean_depth=depth).discretise(T21, 600.0)
+    still = torch.zeros(1, *T21.num_points, dtype=DOUBLE)
+    state = solver.initialise({"height": still + depth, "velocity_x": still, "velocity_y": still})
+    assert float(solver.diagnose(state)["mass"]) == pytest.approx(depth, rel=1e-13)
+
+
 def test_the_courant_number_counts_crossed_rows_and_shows_what_is_not_finite():
     equation = dataclasses.replace(IDEAL, gravity=1e-9)
     solver = equation.discretise(T42, 600.0, dtype=DOUBLE)
@@ -355,6 +396,23 @@ def test_the_courant_number_counts_crossed_rows_and_shows_what_is_not_finite():
 def test_impossible_parameters_are_refused(arguments, complaint):
     with pytest.raises(ValueError, match=complaint):
         SphericalShallowWater(**arguments)
+
+
+def test_undamped_waves_that_turn_far_in_a_step_shorten_the_advised_one():
+    turn = math.sqrt(9.80616 * 10000 * 42 * 43) / RADIUS * 1800  # 3.76 radians at T42.
+    assert IDEAL.advised_step(T42, 1800.0) == pytest.approx(1800 * 2.5 / turn)
+    assert ForcedSphericalShallowWater(IDEAL).advised_step(T42, 1800.0) < 1800
+    assert IDEAL.advised_step(T42, 1190.0) == 1190.0
+    # The highest degree, 42, is damped faster than the named one, 21.
+    faster = (42 * 43 / (21 * 22)) ** 2
+    for decay, is_advised in ((0.051, True), (0.049, False)):
+        damped = dataclasses.replace(
+            IDEAL,
+            hyperdiffusion_order=2,
+            hyperdiffusion_degree=21,
+            hyperdiffusion_time=faster * 1800 / decay,
+        )
+        assert (damped.advised_step(T42, 1800.0) == 1800) == is_advised
 
 
 def test_what_cannot_be_solved_is_refused():

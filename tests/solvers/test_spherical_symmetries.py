@@ -56,8 +56,8 @@ def test_without_rotation_turning_the_start_about_any_axis_turns_the_end():
     ends = []
     for points in (centres, centres @ turn.T):
         waves = waves_at(points)
-        spin, spread = (sht.laplacian(waves[name]) for name in ("stream", "potential"))
-        east, north = (part[None] / RADIUS for part in sht.velocity(spin, spread))
+        vorticity, divergence = (sht.laplacian(waves[name]) for name in ("stream", "potential"))
+        east, north = (part[None] / RADIUS for part in sht.velocity(vorticity, divergence))
         start = {"height": 10000.0 + sht.synthesise(waves["height"])[None]}
         start |= {"velocity_x": east, "velocity_y": north}
         ends.append(run(equation, start, 1200.0, 36, T21))

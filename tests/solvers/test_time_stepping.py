@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pdesurrogate.solvers import etdrk4
+from pdesurrogate.solvers.time_stepping import advised_step
 
 
 @dataclass
@@ -98,3 +99,30 @@ def test_the_linear_part_is_exact_at_any_stiffness(rate):
     # u' = L u + 2 from u = 3 over a time of 0.7, in one step.
     expected = 3 * math.exp(rate * 0.7) + 2 * (math.expm1(rate * 0.7) / rate if rate else 0.7)
     assert run(Constant(), 3.0, 1, 0.7) == pytest.approx(expected, rel=1e-12)
+
+
+def largest_growth(turn: float, decay: float, carried: float) -> float:
+    """Of waves per step, over all flows that turn them by up to `carried` radians in it."""
+
+    class Carried:
+        linear = torch.full((301,), -decay + 1j * turn, dtype=torch.complex128)
+        speeds = torch.linspace(-carried, carried, 301, dtype=torch.float64)
+
+        def nonlinear(self, state: Tensor, time: Tensor) -> Tensor:
+            return 1j * self.speeds * state
+
+    one = torch.ones(301, dtype=torch.complex128)
+    step = etdrk4(Carried(), 1.0, torch.complex128)
+    return float(step(one, torch.zeros(1, dtype=torch.float64)).abs().max()) - 1
+
+
+def test_the_advised_step_is_one_in_which_waves_hardly_grow():
+    turns = [0.5 * n for n in range(1, 25)]
+    assert 0.06 < largest_growth(5.0, 0.0, 1.5) < 0.075
+    assert all(largest_growth(turn, 0.0, 1.5) < 0.01 for turn in turns if turn <= 2.5)
+    assert all(largest_growth(turn, 0.05, 1.0) < 0 for turn in turns)
+    assert largest_growth(4.0, 0.0, 1.0) > 0.015
+    assert advised_step(2.4, 0.0, 1.0) == 1.0
+    assert advised_step(5.0, 0.0, 1.0) == 0.5
+    assert advised_step(10.0, 0.09, 0.5) == 0.25
+    assert advised_step(10.0, 0.11, 0.5) == 0.5
