@@ -14,7 +14,7 @@ from pdesurrogate.data.parameters import extreme_equations, numbers
 from pdesurrogate.data.recipe import Recipe
 from pdesurrogate.data.simulate import draw_variants, make_solver, start
 from pdesurrogate.grids import Grid
-from pdesurrogate.solvers import Equation, SubStepping
+from pdesurrogate.solvers import Equation, SubStepping, UnstableStepError
 from pdesurrogate.transfer import restrict
 
 __all__ = ["check_limits", "check_start", "disagreements"]
@@ -60,7 +60,16 @@ def check_limits(recipe: Recipe) -> None:
     Raises:
         ValueError: Names the limit and, where one exists, the value that would keep it.
     """
+    drawn_names = {path.rpartition(".")[2] for path in recipe.parameters}
     for name, (of_equation, of_start) in disagreements(recipe).items():
+        if name in drawn_names:
+            log.warning(
+                "%s is drawn for each trajectory's equation, but every initial condition takes %g: "
+                "they are not in balance",
+                name,
+                of_start,
+            )
+            continue
         log.warning(
             "%s is %g in the equation and %g in the initial condition; where the two are to agree, "
             "change both",
@@ -75,15 +84,24 @@ def check_limits(recipe: Recipe) -> None:
     for drawn, equation in extreme_equations(recipe.equation, recipe.parameters):
         try:
             equation.check_resolved(reference)
-            equation.check_stable(reference, recipe.solver_time_step)
+            _check_stable(equation, reference, recipe, refinement=1)
             if recipe.accuracy_trajectories:
                 twice = reference.at_resolution(2 * reference.resolution)
-                equation.check_stable(twice, recipe.solver_time_step / 2)
+                _check_stable(equation, twice, recipe, refinement=2)
         except ValueError as error:
             if not drawn:
                 raise
             values = ", ".join(f"parameters.{path} = {value:g}" for path, value in drawn.items())
             raise ValueError(f"with {values}: {error}") from None
+
+
+def _check_stable(equation: Equation, grid: Grid, recipe: Recipe, refinement: int) -> None:
+    """Say with a refusal how many steps per frame would do."""
+    try:
+        equation.check_stable(grid, recipe.solver_time_step / refinement)
+    except UnstableStepError as error:
+        least = math.ceil(recipe.frame_interval / (refinement * error.largest))
+        raise ValueError(f"{error}; take at least {least} steps_per_frame") from None
 
 
 def _warn_of_long_steps(recipe: Recipe, reference: Grid) -> None:

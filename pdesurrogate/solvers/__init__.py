@@ -5,7 +5,13 @@ from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
 from pdesurrogate.solvers.coriolis import Coriolis, EquatorialPlane, UniformRotation
 from pdesurrogate.solvers.earth_orography import EarthOrography
-from pdesurrogate.solvers.equation import Diagnosing, Equation, Solver, SubStepping
+from pdesurrogate.solvers.equation import (
+    Diagnosing,
+    Equation,
+    Solver,
+    SubStepping,
+    UnstableStepError,
+)
 from pdesurrogate.solvers.forced_spherical_shallow_water import (
     ForcedSphereState,
     ForcedSphericalShallowWater,
@@ -94,6 +100,7 @@ __all__ = [
     "SubStepping",
     "UniformInflow",
     "UniformRotation",
+    "UnstableStepError",
     "UnsteadyForcing",
     "etdrk4",
 ]

@@ -15,7 +15,28 @@ from torch import Tensor
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid
 
-__all__ = ["Diagnosing", "Equation", "Solver", "SubStepping", "check_batch", "check_time_step"]
+__all__ = [
+    "Diagnosing",
+    "Equation",
+    "Solver",
+    "SubStepping",
+    "UnstableStepError",
+    "check_batch",
+    "check_time_step",
+]
+
+
+class UnstableStepError(ValueError):
+    """A time step that is unstable whatever the flow.
+
+    Args:
+        message: What is wrong with it.
+        largest: The largest stable step, in the equation's unit of time.
+    """
+
+    def __init__(self, message: str, largest: float) -> None:
+        super().__init__(message)
+        self.largest = largest
 
 
 @runtime_checkable
@@ -135,8 +156,8 @@ class Equation(ABC):
         """Refuse a step that is unstable whatever the flow.
 
         Raises:
-            ValueError: Names the limit and the largest step that keeps it. Nothing is refused
-                unless an equation says so.
+            UnstableStepError: Names the limit and the largest step that keeps it. Nothing is
+                refused unless an equation says so.
         """
 
     def advised_step(self, grid: Grid, dt: float) -> float:

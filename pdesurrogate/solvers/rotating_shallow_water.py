@@ -12,7 +12,7 @@ import torch
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid, PeriodicBox
 from pdesurrogate.solvers.coriolis import Coriolis, UniformRotation
-from pdesurrogate.solvers.equation import Equation, check_time_step
+from pdesurrogate.solvers.equation import Equation, UnstableStepError, check_time_step
 from pdesurrogate.solvers.rotating_shallow_water_solver import RotatingShallowWaterSolver
 from pdesurrogate.solvers.time_stepping import advised_step
 
@@ -119,15 +119,16 @@ class RotatingShallowWater(Equation):
         """Refuse a step that turns inertial oscillations too far where they are explicit.
 
         Raises:
-            ValueError: Names the largest step that the rotation allows.
+            UnstableStepError: Names the largest step that the rotation allows.
         """
         # Uniform rotation is exact. The rest of f is on the imaginary axis, where a fourth-order
         # Runge-Kutta scheme holds to 2.83.
         largest = 2.8 / max(abs(self.coriolis.parameter - self.coriolis.mean), 1e-300)
         if dt > largest:
-            raise ValueError(
+            raise UnstableStepError(
                 f"a time step of {dt:g} s is unstable at the Coriolis parameter "
-                f"{self.coriolis.parameter:g} per second; at most {largest:.4g} s are stable"
+                f"{self.coriolis.parameter:g} per second; at most {largest:.4g} s are stable",
+                largest,
             )
 
     def advised_step(self, grid: Grid, dt: float) -> float:

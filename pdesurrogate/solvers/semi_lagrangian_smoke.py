@@ -21,7 +21,7 @@ from pdesurrogate.solvers.closed_box import (
     SmokeState,
     per_trajectory,
 )
-from pdesurrogate.solvers.equation import Equation, check_time_step
+from pdesurrogate.solvers.equation import Equation, UnstableStepError, check_time_step
 from pdesurrogate.transfer import restrict
 
 __all__ = ["SemiLagrangianSmoke", "SemiLagrangianSmokeSolver"]
@@ -96,11 +96,12 @@ class SemiLagrangianSmoke(Equation):
         hy, hx = grid.spacing
         number = self.viscosity * dt * (hx**-2 + hy**-2)
         if number > _DIFFUSION_LIMIT:
-            raise ValueError(
+            largest = dt * _DIFFUSION_LIMIT / number
+            raise UnstableStepError(
                 f"explicit diffusion with viscosity {self.viscosity:g} and time step {dt:g} is "
                 f"unstable on {grid.num_points[0]} x {grid.num_points[1]} cells; the largest "
-                f"stable step is {dt * _DIFFUSION_LIMIT / number:g}, so take at least "
-                f"{math.ceil(number / _DIFFUSION_LIMIT)} times as many steps"
+                f"stable step is {largest:g}",
+                largest,
             )
 
     def discretise(

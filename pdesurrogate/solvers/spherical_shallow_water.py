@@ -13,7 +13,7 @@ import torch
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.operators.spherical_harmonics import quadratic_truncation
-from pdesurrogate.solvers.equation import Equation, check_time_step
+from pdesurrogate.solvers.equation import Equation, UnstableStepError, check_time_step
 from pdesurrogate.solvers.orography import Orography
 from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
 from pdesurrogate.solvers.time_stepping import advised_step
@@ -174,14 +174,15 @@ class SphericalShallowWater(Equation):
         """Refuse a step that turns inertial oscillations too far.
 
         Raises:
-            ValueError: Names the largest step that the rotation allows.
+            UnstableStepError: Names the largest step that the rotation allows.
         """
         # 2 Omega dt on the imaginary axis, where a fourth-order Runge-Kutta scheme holds to 2.83.
         largest = 2.8 / max(2 * abs(self.rotation_rate), 1e-300)
         if dt > largest:
-            raise ValueError(
+            raise UnstableStepError(
                 f"a time step of {dt:g} s is unstable at the rotation rate {self.rotation_rate:g} "
-                f"per second; at most {largest:.4g} s are stable"
+                f"per second; at most {largest:.4g} s are stable",
+                largest,
             )
 
     def advised_step(self, grid: Grid, dt: float) -> float:

@@ -206,6 +206,11 @@ def test_generate_takes_back_what_it_printed(capsys, tmp_path):
 
 
 MISTAKES = [
+    (
+        "generate williamson_2 --out {new} --resolutions 16 --reference_resolution 16 "
+        "--accuracy_trajectories 0 --frame_interval 86400 --steps_per_frame 1",
+        "1.92e+04 s are stable; take at least 5 steps_per_frame",
+    ),
     ("generate kolmogorof --out {new}", "unknown recipe 'kolmogorof' (did you mean 'kolmogorov'?)"),
     ("generate nowhere.yaml --out {new}", "there is no recipe file nowhere.yaml"),
     ("generate kolmogorov", "missing: --out"),
@@ -230,7 +235,7 @@ MISTAKES = [
     ),
     (
         "generate buoyant_smoke_pdearena --out {new} --reference_resolution 256",
-        "the largest stable step is 0.390625, so take at least 4 times as many steps",
+        "the largest stable step is 0.390625; take at least 16 steps_per_frame",
     ),
     (
         "generate kolmogorov --out {new} --equation.viscosty 1",
