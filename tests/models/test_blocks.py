@@ -10,6 +10,7 @@ from pdesurrogate.models.blocks import (
     FullyResidualBlock,
     PlainBlock,
     ResidualBlock,
+    Tiling,
 )
 
 PERIODIC = ("circular", "circular")
@@ -149,3 +150,20 @@ def test_far_reach_across_the_poles_goes_on_around_the_meridian(dilation: int) -
 def test_kernel_without_a_centre_is_refused() -> None:
     with pytest.raises(ValueError, match="kernel_size must be odd, got 4"):
         BoundaryConv2d(1, 1, PERIODIC, kernel_size=4)
+
+
+def test_a_convolution_given_untiled_channels_answers_as_for_tiled_ones() -> None:
+    edges = ("circular", "replicate")
+    folded = BoundaryConv2d(11, 2, edges, tiling=Tiling(8, 4))
+    plain = BoundaryConv2d(11, 2, edges)
+    plain.load_state_dict(folded.state_dict())
+    distinct, rest = torch.randn(1, 4, 6, 6), torch.randn(1, 3, 6, 6)
+    expected = plain(torch.cat([ChannelTiling(8)(distinct), rest], dim=1))
+    found = folded(torch.cat([distinct, rest], dim=1))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tiling", [Tiling(8, 3), Tiling(12, 4)])
+def test_a_tiling_that_does_not_fit_is_refused(tiling: Tiling) -> None:
+    with pytest.raises(ValueError, match="cannot be tiled"):
+        BoundaryConv2d(11, 2, ("circular", "circular"), tiling=tiling)
