@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pdesurrogate.initial_conditions.triangle_poisson import poisson_problems
 from pdesurrogate.models import Clamped, Dirichlet, Neumann, Wall
 from pdesurrogate.models.triangle import (
     TriangleConv,
@@ -13,7 +14,6 @@ from pdesurrogate.models.triangle import (
 )
 from pdesurrogate.models.unet import UNet
 from pdesurrogate.operators.triangle import (
-    poisson_problems,
     triangle_neighbours,
     triangle_vertices,
 )
