@@ -13,14 +13,24 @@ __all__ = ["check"]
 _MARKS = {True: "[green]yes[/]", False: "[red]NO[/]", None: "[dim]-[/]"}
 
 
-def check(spec: ModelSpec, in_channels: int, out_channels: int, resolution: int) -> None:
+def check(
+    spec: ModelSpec,
+    in_channels: int,
+    out_channels: int,
+    resolution: int,
+    parameters: int | None = None,
+) -> None:
     """Print the verdicts on a model.
 
     Raises:
         ValueError: If it breaks a promise; the table has been shown by then.
     """
     verdicts = check_model(
-        spec, in_channels=in_channels, out_channels=out_channels, resolution=resolution
+        spec,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        resolution=resolution,
+        parameters=parameters,
     )
     name, _ = described(spec)
     table = Table("the model", "", "found", title=name, title_justify="left")

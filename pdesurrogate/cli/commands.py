@@ -34,6 +34,10 @@ from pdesurrogate.training import TrainingConfig, train
 
 __all__ = ["COMMANDS", "Command", "model_names"]
 
+_PARAMETERS_HELP = (
+    "how many of the last input channels are parameters of the trajectory; 1 for a model with "
+    "film, else 0, if not said"
+)
 _MODELS_HELP = "networks or specs of your own that a run may be built from: my_package.MyNet,..."
 
 jsonargparse.set_parsing_settings(subclasses_enabled=[ModelSpec, Part])
@@ -266,11 +270,20 @@ def _check_parser() -> Parser:
     parser.add_argument("--in_channels", type=int, default=3, help="channels of the input")
     parser.add_argument("--out_channels", type=int, default=2, help="channels of the output")
     parser.add_argument("--resolution", type=int, default=32, help="points per side of the grid")
+    parser.add_argument(
+        "--parameter_channels", type=int | None, default=None, help=_PARAMETERS_HELP
+    )
     return parser
 
 
 def _check(arguments: Any) -> None:
-    check(arguments.model, arguments.in_channels, arguments.out_channels, arguments.resolution)
+    check(
+        arguments.model,
+        arguments.in_channels,
+        arguments.out_channels,
+        arguments.resolution,
+        arguments.parameter_channels,
+    )
 
 
 def _count_parser() -> Parser:
@@ -279,6 +292,9 @@ def _count_parser() -> Parser:
     parser.add_argument("--resolution", type=int, required=True, help="points a side")
     parser.add_argument("--in_channels", type=int, required=True, help="channels of the input")
     parser.add_argument("--out_channels", type=int, required=True, help="channels of the output")
+    parser.add_argument(
+        "--parameter_channels", type=int | None, default=None, help=_PARAMETERS_HELP
+    )
     parser.add_argument(
         "--target", type=Target | None, default=None, help="choose the width by this count"
     )
@@ -294,6 +310,7 @@ def _count(arguments: Any) -> None:
             PeriodicBox((arguments.resolution, arguments.resolution)),
             arguments.in_channels,
             arguments.out_channels,
+            parameters=arguments.parameter_channels,
             target=arguments.target,
             value=arguments.value,
             as_json=arguments.json,

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pdesurrogate.grids import Grid
 from pdesurrogate.models import ModelSpec, count
 from pdesurrogate.models.matching import Target, match
-from pdesurrogate.models.part import parts_to_plain
+from pdesurrogate.models.user_model import described
 
 __all__ = ["describe_cost"]
 
@@ -19,6 +19,7 @@ def describe_cost(
     in_channels: int,
     out_channels: int,
     *,
+    parameters: int | None = None,
     target: Target | None = None,
     value: int | None = None,
     as_json: bool = False,
@@ -30,6 +31,7 @@ def describe_cost(
         grid: The grid that one sample lies on.
         in_channels: Channels of the input.
         out_channels: Channels of the output.
+        parameters: See `ModelSpec.build_measured`.
         target: What the width is to be searched for, together with `value`.
         value: How much of it.
         as_json: One JSON object instead of lines of text.
@@ -52,10 +54,12 @@ def describe_cost(
             grid=grid,
             in_channels=in_channels,
             out_channels=out_channels,
+            parameters=parameters,
         ).spec
-    network = spec.build(in_channels, out_channels, grid)
+    network = spec.build_measured(in_channels, out_channels, grid, parameters)
     cost = asdict(count(network, grid, in_channels))
-    facts = {"model": type(spec).__name__, "options": parts_to_plain(spec), **cost}
+    model, options = described(spec)
+    facts = {"model": model, "options": options, **cost}
     return json.dumps(facts, indent=2) if as_json else _table(facts)
 
 
@@ -77,4 +81,6 @@ def _table(facts: dict) -> str:
 
 
 def _words(value: object) -> str:
-    return str(value["class_path"]) if isinstance(value, dict) else str(value)
+    if isinstance(value, dict) and "class_path" in value:
+        return str(value["class_path"])
+    return str(value)

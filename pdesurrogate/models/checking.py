@@ -47,6 +47,7 @@ def check_model(
     out_channels: int = 2,
     resolution: int = 32,
     seed: int = 0,
+    parameters: int | None = None,
 ) -> list[Verdict]:
     """Hold a model to what every model here promises, on periodic grids and in evaluation mode.
 
@@ -67,6 +68,7 @@ def check_model(
         out_channels: Channels of the outputs.
         resolution: Points per side of the grid; half as many more and twice as many are tried too.
         seed: Of weights and inputs.
+        parameters: See `ModelSpec.build_measured`.
 
     Returns:
         One verdict a check. A check that the network breaks down in is not kept.
@@ -76,7 +78,8 @@ def check_model(
     """
     spec = model if isinstance(model, ModelSpec) else UserModel.of(model)
     with torch.random.fork_rng([]):
-        subject = _Subject(spec, in_channels, out_channels, resolution, seed)
+        told = spec.least_parameters if parameters is None else parameters
+        subject = _Subject(spec, in_channels, out_channels, resolution, seed, told)
         subject.network()
         promises = [_verdict(name, check, subject) for name, check in _PROMISES.items()]
         known = [_verdict(name, check, subject) for name, check in _INFORMATION.items()]
@@ -92,6 +95,7 @@ class _Subject:
     out_channels: int
     resolution: int
     seed: int
+    parameters: int
 
     @property
     def grid(self) -> Grid:
@@ -100,14 +104,31 @@ class _Subject:
     def network(self, seed: int | None = None) -> nn.Module:
         """A fresh network; the same seed gives the same weights."""
         torch.manual_seed(self.seed if seed is None else seed)
-        network = self.spec.build(self.in_channels, self.out_channels, self.grid)
+        network = self.spec.build_measured(
+            self.in_channels, self.out_channels, self.grid, self.parameters
+        )
+        _wake(network)
         return network.eval()
 
     def field(self, ny: int = 0, nx: int = 0) -> Float[Tensor, "batch c y x"]:
         """Noise, the same each time; two samples."""
         generator = torch.Generator().manual_seed(self.seed + 1)
         shape = (2, self.in_channels, ny or self.resolution, nx or self.resolution)
-        return torch.randn(shape, generator=generator)
+        return self.with_parameters(torch.randn(shape, generator=generator))
+
+    def with_parameters(self, v: Float[Tensor, "batch c y x"]) -> Float[Tensor, "batch c y x"]:
+        """The same input, the channels that are parameters made constant in space."""
+        first = self.in_channels - self.parameters
+        told = v[:, first:, :1, :1].expand_as(v[:, first:])
+        return torch.cat([v[:, :first], told], dim=1)
+
+
+@torch.no_grad()
+def _wake(network: nn.Module) -> None:
+    """Give layers that start at zero some weights: what lies before them shows only then."""
+    for weight in network.parameters():
+        if weight.ndim > 1 and not weight.any():
+            weight.copy_(0.1 * torch.randn_like(weight))
 
 
 _Finding = tuple[bool | None, str]
@@ -298,7 +319,7 @@ def _constants_stay(subject: _Subject) -> _Finding:
 def _depends_on_the_grid(subject: _Subject) -> _Finding:
     network, n = subject.network(), subject.resolution
     coarse, fine = subject.grid, PeriodicBox((2 * n, 2 * n))
-    v = _smooth(subject.in_channels, 2 * n, subject.seed)
+    v = subject.with_parameters(_smooth(subject.in_channels, 2 * n, subject.seed))
     at_home = network(restrict(v, fine, coarse))
     gap = float((restrict(network(v), fine, coarse) - at_home).norm() / at_home.norm())
     return None, f"{gap:.1%} between {n} and {2 * n} points a side, smooth input"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -80,11 +81,25 @@ class Modulated(nn.Module, ABC):
         """Channels of the normalised fields."""
 
 
+class _Held(threading.local):
+    """What the networks that now compute in this thread were given, outermost first."""
+
+    def __init__(self) -> None:
+        # No `ContextVar`, which neither torch.compile nor a strict export can follow.
+        self.embeddings: tuple[tuple[ParameterEmbedding, Tensor], ...] = ()
+
+
+_held = _Held()
+
+
 class ParameterEmbedding(nn.Module):
     """A perceptron from parameters to what the modulations are linear in.
 
-    It holds the embedding of the parameters while the network that they are given to computes:
-    they reach every block without passing through the levels.
+    The embedding of the parameters is held while the network that they are given to computes: they
+    reach every block without passing through the levels. Each thread holds its own, so that several
+    may apply one network. Nothing is held during the backward pass: activation checkpointing must
+    recompute the whole `ModulatedNetwork`, not a block inside it, which complains that it was given
+    no parameters.
 
     Args:
         num_parameters: Numbers per trajectory.
@@ -97,7 +112,6 @@ class ParameterEmbedding(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(num_parameters, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU()
         )
-        self._held: list[Tensor] = []
 
     def forward(self, parameters: Float[Tensor, "batch parameter"]) -> Float[Tensor, "batch h"]:
         """Embed the parameters."""
@@ -110,11 +124,12 @@ class ParameterEmbedding(nn.Module):
         Args:
             parameters: Normalised, of each sample of the batch.
         """
-        self._held.append(self(parameters))
+        before = _held.embeddings
+        _held.embeddings = (*before, (self, self(parameters)))
         try:
             yield
         finally:
-            self._held.pop()
+            _held.embeddings = before
 
     @property
     def current(self) -> Float[Tensor, "batch h"]:
@@ -123,12 +138,13 @@ class ParameterEmbedding(nn.Module):
         Raises:
             RuntimeError: If none were given.
         """
-        if not self._held:
-            raise RuntimeError(
-                "the blocks are modulated by parameters: call the whole network, or its levels "
-                "within `with network.embedding.given(parameters):`"
-            )
-        return self._held[-1]
+        for owner, embedding in reversed(_held.embeddings):
+            if owner is self:
+                return embedding
+        raise RuntimeError(
+            "the blocks are modulated by parameters: call the whole network, or its levels "
+            "within `with network.embedding.given(parameters):`"
+        )
 
 
 class Modulation(nn.Module):

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Literal, get_args
 
 import torch
+from torch import nn
 
 from pdesurrogate.grids import Grid
 from pdesurrogate.models.counting import count_flops, count_parameters
@@ -50,6 +51,7 @@ def match(
     grid: Grid,
     in_channels: int,
     out_channels: int,
+    parameters: int | None = None,
 ) -> Match:
     """Find the width at which a model has as many parameters, or flops, as asked for.
 
@@ -63,6 +65,7 @@ def match(
         grid: The grid that flops are counted on, and how fields continue beyond its edges.
         in_channels: Channels of the input.
         out_channels: Channels of the output.
+        parameters: See `ModelSpec.build_measured`.
 
     Raises:
         ValueError: If the model has no width, cannot be built, or costs more than that at every
@@ -87,7 +90,11 @@ def match(
 
     @cache
     def cost(width: int) -> int:
-        return _cost(_widened(spec, width), target, grid, in_channels, out_channels)
+        with torch.random.fork_rng(devices=[]):  # looking for a width must not change later weights
+            network = _widened(spec, width).build_measured(
+                in_channels, out_channels, grid, parameters
+            )
+        return _cost(network, target, grid, in_channels)
 
     width, step = _narrowest(cost)
     if value < cost(width):
@@ -105,9 +112,7 @@ def _widened(spec: ModelSpec, width: int) -> ModelSpec:
     return replace(spec, **changed)
 
 
-def _cost(spec: ModelSpec, target: Target, grid: Grid, in_channels: int, out_channels: int) -> int:
-    with torch.random.fork_rng(devices=[]):  # looking for a width must not change later weights
-        network = spec.build(in_channels, out_channels, grid)
+def _cost(network: nn.Module, target: Target, grid: Grid, in_channels: int) -> int:
     if target == "parameters":
         return count_parameters(network)
     return count_flops(network, in_channels, grid)

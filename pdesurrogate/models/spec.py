@@ -77,3 +77,32 @@ class ModelSpec(ABC):
             parameters: Input channels that are parameters of the trajectory.
         """
         return self.build(in_channels, out_channels, grid)
+
+    @property
+    def least_parameters(self) -> int:
+        """How many channels of the input must be parameters of the trajectory."""
+        return 0
+
+    def build_measured(
+        self, in_channels: int, out_channels: int, grid: Grid, parameters: int | None = None
+    ) -> nn.Module:
+        """The network as one looks at it without data: parameters are the last channels.
+
+        Args:
+            in_channels: As for `build`, parameters included.
+            out_channels: As for `build`.
+            grid: As for `build`.
+            parameters: How many of the last input channels are parameters; as few as the model
+                needs if not said.
+
+        Raises:
+            ValueError: If no channel would be left for the fields.
+        """
+        parameters = self.least_parameters if parameters is None else parameters
+        if not 0 <= parameters < in_channels:
+            raise ValueError(
+                f"parameters must be 0 to {in_channels - 1}, fewer than the {in_channels} channels "
+                f"of the input, got {parameters}"
+            )
+        told = tuple(range(in_channels - parameters, in_channels))
+        return self.build_conditioned(in_channels, out_channels, grid, told)

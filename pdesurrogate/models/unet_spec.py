@@ -130,6 +130,11 @@ class UNetSpec(ModelSpec):
             return bottleneck
         return nn.Sequential(bottleneck, self.attention.layer(channels))
 
+    @property
+    def least_parameters(self) -> int:
+        """One to modulate by, if `film` is chosen."""
+        return 0 if self.film is None else 1
+
     def build_conditioned(
         self, in_channels: int, out_channels: int, grid: Grid, parameters: tuple[int, ...]
     ) -> nn.Module:

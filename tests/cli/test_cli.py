@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,11 +15,12 @@ import pytest
 import torch
 import xarray as xr
 import yaml
+from torch import nn
 
 from pdesurrogate.cli import main
 from pdesurrogate.data import Ladder, open_dataset
 from pdesurrogate.grids import PeriodicBox
-from pdesurrogate.models import MultiResNet, count_flops, count_parameters
+from pdesurrogate.models import FiLM, MultiResNet, count_flops, count_parameters
 from pdesurrogate.models.part import parts_to_plain
 
 SCRIPT = Path(sys.executable).with_name("pdesurrogate")
@@ -40,6 +42,11 @@ TINY = [
     for word in (f"--{option}", str(value))
 ]
 TRAIN = "--model MultiResNet --model.width 4 --model.levels 1 --epochs 1 --validation_steps 2"
+
+
+class OneConv(nn.Conv2d):
+    def __init__(self, in_channels: int, out_channels: int, size: int) -> None:
+        super().__init__(in_channels, out_channels, size, padding="same")
 
 
 def run(*arguments: object) -> int:
@@ -174,6 +181,28 @@ def test_count_says_what_a_model_costs(capsys):
     assert facts["options"]["width"] == 6
     assert run(*COUNT) == 0
     assert f"parameters            {count_parameters(network):,}\n" in capsys.readouterr().out
+
+
+def test_count_takes_a_network_that_parameters_modulate(capsys):
+    film = ("--model.film", "FiLM", "--model.film.hidden", 8, "--json")
+    size = ("--target", "parameters", "--value", 30_000)
+    assert run(*COUNT, *film) == 0
+    one = json.loads(capsys.readouterr().out)["parameters"]
+    spec = MultiResNet(width=6, levels=2, film=FiLM(8))
+    assert one == count_parameters(spec.build_conditioned(2, 1, PeriodicBox((16, 16)), (1,)))
+    assert run(*COUNT, *film, *size) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == pytest.approx(30_000, rel=0.1)
+    assert run(*COUNT, *film, "--in_channels", 3, "--parameter_channels", 2) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == one + 8
+
+
+def test_count_takes_a_network_of_ones_own(capsys):
+    count = ("count", "--model", "tests.cli.test_cli.OneConv", "--model.size", 3)
+    rest = ("--resolution", 16, "--in_channels", 2, "--out_channels", 1)
+    assert run(*count, *rest) == 0
+    words = capsys.readouterr().out
+    assert "tests.cli.test_cli.OneConv" in words
+    assert re.search(r"^size +3$", words, re.MULTILINE)
 
 
 def test_count_finds_the_width(capsys):

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pdesurrogate.models import FNO, ModelSpec, MultiResNet, check_model
+from pdesurrogate.models import (
+    FNO,
+    FiLM,
+    ModelSpec,
+    MultiResNet,
+    ResidualUNet,
+    check_model,
+)
 from pdesurrogate.models.checking import Verdict
 from tests.models.test_contract import MODELS
 
@@ -193,3 +200,15 @@ def test_the_generator_of_the_caller_is_left_alone() -> None:
 def test_a_network_that_cannot_be_built_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be made from in_channels, out_channels"):
         check_model(nn.Conv2d)
+
+
+@pytest.mark.parametrize("parameters", [None, 2])
+def test_a_network_that_parameters_modulate_keeps_the_promises(parameters: int | None) -> None:
+    spec = ResidualUNet(width=4, levels=1, film=FiLM(hidden=4))
+    verdicts = check_model(spec, in_channels=4, resolution=16, parameters=parameters)
+    assert [verdict for verdict in verdicts if verdict.is_kept is False] == []
+
+
+def test_parameters_leave_a_channel_for_the_fields() -> None:
+    with pytest.raises(ValueError, match=r"parameters must be 0 to 2.*got 3"):
+        check_model(ResidualUNet(width=4, levels=1), in_channels=3, parameters=3)

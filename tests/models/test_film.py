@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from pdesurrogate.data import Ladder, generate
 from pdesurrogate.grids import PeriodicBox
@@ -110,6 +113,34 @@ def test_levels_need_to_be_told() -> None:
         network.network.level(0)(v[:, :8])
     with network.embedding.given(torch.ones(1, 2)):
         network.network.level(0)(v[:, :8])
+
+
+def test_threads_do_not_hear_each_others_parameters() -> None:
+    network = awake(conditioned(ResidualUNet))
+    inputs = [given(1.0, -2.0), given(0.5, 3.0)]
+    alone = [network(v) for v in inputs]
+    both_are_told = threading.Barrier(2, timeout=20)
+
+    def meet(*_: object) -> None:
+        both_are_told.wait()
+
+    network.network.lift.register_forward_pre_hook(meet)
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(network, inputs))
+    for ours, expected in zip(together, alone, strict=True):
+        assert torch.equal(ours, expected)
+
+
+def test_whole_network_may_be_recomputed_for_its_gradient() -> None:
+    network = awake(conditioned(ResidualUNet))
+    gradients = []
+    for is_recomputed in (False, True):
+        v = given(1.0, -2.0)
+        network.zero_grad()
+        out = checkpoint(network, v, use_reentrant=False) if is_recomputed else network(v)
+        out.square().sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in network.parameters()])
+    torch.testing.assert_close(*gradients)
 
 
 def test_copies_have_their_own_embedding() -> None:
