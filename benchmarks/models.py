@@ -28,7 +28,14 @@ from torch import Tensor, nn
 
 from benchmarks.measuring import write_table
 from pdesurrogate.grids import PeriodicBox
-from pdesurrogate.models import ClassicalUNet, ModelSpec, MultiResNet, ResidualUNet
+from pdesurrogate.models import (
+    ClassicalUNet,
+    ModelSpec,
+    MultiResNet,
+    ResidualUNet,
+    count_activation_bytes,
+    count_parameters,
+)
 
 RESULTS = Path(__file__).with_name("results")
 CHANNELS, LEVELS, STRIDE = 3, 4, 8  # PDEArena's last normalisation asks for multiples of eight
@@ -53,9 +60,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     candidates = {**_peers(), **_ours()}
     if REFERENCE in candidates:
-        target = _parameters(candidates[REFERENCE](options.width))
+        target = count_parameters(candidates[REFERENCE](options.width))
     else:
-        target = _parameters(candidates["ResidualUNet"](options.width))
+        target = count_parameters(candidates["ResidualUNet"](options.width))
     widths = {name: _matched(build, target, options.width) for name, build in candidates.items()}
     rows: list[dict[str, Any]] = []
     for points in options.points:
@@ -133,10 +140,6 @@ def _modules(variable: str, folder: str) -> Callable[[str], ModuleType]:
     return lambda name: importlib.import_module(f"{package.__name__}.{name}")
 
 
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
 def _matched(build: Build, target: int, start: int) -> int:
     """The width with the number of parameters nearest to `target`."""
     sizes: dict[int, int] = {}
@@ -144,7 +147,7 @@ def _matched(build: Build, target: int, start: int) -> int:
     def size(width: int) -> int:
         if width not in sizes:
             try:
-                sizes[width] = _parameters(build(width))
+                sizes[width] = count_parameters(build(width))
             except ValueError:  # a peer's normalisation cannot divide this width
                 sizes[width] = sys.maxsize
         return sizes[width]
@@ -165,17 +168,18 @@ def _measured(
                 seconds[name].append(spent)
     rows = []
     for name, network in networks.items():
+        saved = count_activation_bytes(network, CHANNELS, PeriodicBox((points, points)))
         forward, step = (min(column) for column in zip(*seconds[name], strict=True))
         rows.append(
             {
                 "network": name,
                 "width": widths[name],
-                "parameters": _parameters(network),
+                "parameters": count_parameters(network),
                 "points": points,
                 "batch": options.batch,
                 "forward_s": round(forward, 4),
                 "step_s": round(step, 4),
-                "saved_MB": round(_saved_bytes(network, v) / 1e6, 1),
+                "saved_MB": round(saved * options.batch / 1e6, 1),
                 "peak_MB": _peak_megabytes(network, v, options.device),
             }
         )
@@ -205,24 +209,6 @@ def _step(network: nn.Module, v: Tensor, device: str) -> tuple[float, float]:
 def _wait(device: str) -> None:
     if device != "cpu":
         torch.cuda.synchronize()
-
-
-def _saved_bytes(network: nn.Module, v: Tensor) -> int:
-    """Bytes kept from the forward for the backward pass, weights aside, each storage once."""
-    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
-    kept: dict[int, int] = {}
-    held: list[Tensor] = []  # so that no address is used twice
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-            held.append(tensor)
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(v)
-    return sum(kept.values())
 
 
 def _peak_megabytes(network: nn.Module, v: Tensor, device: str) -> float | None:

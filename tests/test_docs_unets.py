@@ -1,4 +1,4 @@
-"""The code of the section *Built for a problem* on the page *U-Nets* does what the page says."""
+"""The code that the page *U-Nets* shows does what the page says."""
 
 import re
 from pathlib import Path
@@ -29,6 +29,15 @@ def test_example_runs(code: str) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     exec(compile(code, "docs/unets.md", "exec"), {})
+
+
+def test_a_network_of_the_reader_keeps_the_promises() -> None:
+    section = re.search(
+        r"^## Design your own$.*?^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
+    )
+    assert section is not None
+    torch.set_num_threads(1)
+    exec(compile(section[1], "docs/unets.md", "exec"), {"__name__": "my_package"})
 
 
 def test_every_kind_of_problem_has_an_example() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Literal, NamedTuple, Protocol, cast
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,7 @@ __all__ = [
     "Norm",
     "PlainBlock",
     "ResidualBlock",
+    "Tiling",
     "across_the_pole",
     "added_residuals",
 ]
@@ -37,6 +38,18 @@ divides by the strength of the field's lowest wavenumbers.
 
 Activation = Literal["gelu", "relu", "silu", "tanh"]
 """Nonlinearity of the blocks, a function of `torch.nn.functional`."""
+
+
+class Tiling(NamedTuple):
+    """Channels of which a convolution is given each distinct one once; see `BoundaryConv2d`.
+
+    Args:
+        channels: How many channels, the first ones of the input, repeat one another.
+        distinct: How many of them are distinct, a divisor of `channels`; so many are given.
+    """
+
+    channels: int
+    distinct: int
 
 
 class BoundaryConv2d(nn.Conv2d):
@@ -54,9 +67,13 @@ class BoundaryConv2d(nn.Conv2d):
         kernel_size: Points per side of the kernel, odd.
         dilation: Distance between the points that the kernel looks at.
         groups: Groups of channels that do not see each other; `in_channels` for a depthwise kernel.
+        tiling: Which channels `ChannelTiling` would have widened, and are given as they were. Where
+            channels are equal their weights can be added up: the same answer, up to rounding, with
+            less to compute. Weights keep their names and shapes, those for `in_channels`.
 
     Raises:
-        ValueError: If the kernel has an even number of points, and so no centre.
+        ValueError: If the kernel has an even number of points, and so no centre, or if the tiling
+            does not repeat whole sets of channels of the input.
     """
 
     def __init__(
@@ -67,26 +84,20 @@ class BoundaryConv2d(nn.Conv2d):
         kernel_size: int = 3,
         dilation: int = 1,
         groups: int = 1,
+        tiling: Tiling | None = None,
     ) -> None:
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size}")
+        if tiling is not None and (
+            tiling.channels > in_channels or tiling.channels % tiling.distinct
+        ):
+            raise ValueError(
+                f"{tiling.distinct} channels cannot be tiled to {tiling.channels} of {in_channels}"
+            )
         super().__init__(in_channels, out_channels, kernel_size, dilation=dilation, groups=groups)
         self._edges = edges
         self._reach = dilation * (kernel_size // 2)
-        self._tiled: tuple[int, int] | None = None
-
-    def take_untiled(self, tiled: int, distinct: int) -> None:
-        """Expect the input without the tiling of its first channels.
-
-        Where `ChannelTiling` has widened a field, a convolution does the same work many times over:
-        the weights of equal channels can be added up instead. Exact up to rounding, and the
-        weights keep their names and shapes.
-
-        Args:
-            tiled: How many channels, the first ones of the input, were tiled.
-            distinct: How many of them are distinct, a divisor of `tiled`; so many are given.
-        """
-        self._tiled = (tiled, distinct)
+        self._tiling = tiling
 
     def forward(self, v: Float[Tensor, "batch c_given y x"]) -> Float[Tensor, "batch c_out y x"]:
         """Convolve `v` with the kernel."""
@@ -96,9 +107,9 @@ class BoundaryConv2d(nn.Conv2d):
         return self._conv_forward(v, self._folded_weight(), self.bias)
 
     def _folded_weight(self) -> Tensor:
-        if self._tiled is None:
+        if self._tiling is None:
             return self.weight
-        tiled, distinct = self._tiled
+        tiled, distinct = self._tiling
         copies, rest = self.weight.split([tiled, self.in_channels - tiled], dim=1)
         return torch.cat([copies.unflatten(1, (-1, distinct)).sum(1), rest], dim=1)
 
@@ -150,6 +161,14 @@ class ConvStyle:
         """A 3 x 3 convolution that keeps the number of points."""
         return BoundaryConv2d(in_channels, out_channels, self.edges)
 
+    def convolution_of_tiled(
+        self, in_channels: int, out_channels: int, tiling: Tiling | None
+    ) -> nn.Module:
+        """That convolution, of an input whose first channels may be given untiled."""
+        if tiling is None:
+            return self.convolution(in_channels, out_channels)
+        return BoundaryConv2d(in_channels, out_channels, self.edges, tiling=tiling)
+
     def normalisation(self, channels: int) -> nn.Module:
         """The layer that follows a convolution."""
         if self.norm == "group":
@@ -174,9 +193,11 @@ _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 class _DoubleConvolution(Modulated):
     """Two convolutions, each with normalisation and activation; subclasses connect them."""
 
-    def __init__(self, in_channels: int, out_channels: int, style: ConvStyle) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, style: ConvStyle, tiling: Tiling | None = None
+    ) -> None:
         super().__init__()
-        self.conv1 = style.convolution(in_channels, out_channels)
+        self.conv1 = style.convolution_of_tiled(in_channels, out_channels, tiling)
         self.norm1 = style.normalisation(out_channels)
         self.conv2 = style.convolution(out_channels, out_channels)
         self.norm2 = style.normalisation(out_channels)
@@ -202,6 +223,7 @@ class PlainBlock(_DoubleConvolution):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         style: Edges, normalisation and activation.
+        tiling: Channels of the input that are given untiled, if any; see `BoundaryConv2d`.
 
     References:
         Ronneberger et al. (2015), *U-Net: Convolutional Networks for Biomedical Image
@@ -222,6 +244,7 @@ class ResidualBlock(_DoubleConvolution):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         style: Edges, normalisation and activation.
+        tiling: Channels of the input that are given untiled, if any; see `BoundaryConv2d`.
 
     References:
         Williams, Falck et al. (2023), *A Unified Framework for U-Net Design and Analysis*, §3.

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from pdesurrogate.grids import Grid
 from pdesurrogate.models.blocks import ConvStyle, PlainBlock
-from pdesurrogate.models.initialisation import keep_variance
-from pdesurrogate.models.spaces import MaximumProjection
-from pdesurrogate.models.unet import Decoder, Level, UNet, check_grid_size
+from pdesurrogate.models.initialisation import start_blocks
+from pdesurrogate.models.spaces import MaxPooling
+from pdesurrogate.models.unet import Decoder, UNet
 from pdesurrogate.models.unet_spec import UNetSpec
 
 __all__ = ["ClassicalUNet"]
@@ -30,13 +30,7 @@ class ClassicalUNet(UNetSpec):
     Weights start with variance `2 / n` for `n` inputs to a value. Without normalisation, and with
     no residual path to carry it, the signal would else fade away on its way to the coarse levels.
 
-    Args:
-        width: Channels at the finest level; doubled at each coarser one.
-        levels: How often the grid is halved; sides must be divisible by `2**levels`.
-        norm: `none` by default, see `UNetSpec`.
-        activation: See `UNetSpec`.
-        attention: See `UNetSpec`.
-        film: See `UNetSpec`.
+    Its options are those of `UNetSpec`; sides of the grid must be divisible by `2**levels`.
 
     References:
         Ronneberger et al. (2015), *U-Net: Convolutional Networks for Biomedical Image
@@ -50,22 +44,23 @@ class ClassicalUNet(UNetSpec):
         Raises:
             ValueError: If a side of the grid is not divisible by `2**levels`.
         """
-        check_grid_size([MaximumProjection()] * self.levels, grid.num_points)
-        style, channels = self.style(grid), self.channels
-        inputs = (*channels[1:], in_channels)  # a level receives what the finer one encodes
+        space, channels = MaxPooling(), self.channels
+        self.check_grid(grid, space)
+        style = self.style(grid)
+
+        def encoder(given: int, channels: int) -> nn.Module:
+            return PlainBlock(given, channels, style)
+
+        def decoder(coarse: int, channels: int) -> Decoder:
+            return _ConcatenatingDecoder(coarse, channels, style)
+
         network = UNet(
-            levels=[
-                Level(
-                    PlainBlock(inputs[i], channels[i], style),
-                    MaximumProjection(),
-                    _ConcatenatingDecoder(channels[i - 1], channels[i], style),
-                )
-                for i in range(1, self.levels + 1)
-            ],
-            bottleneck=self.attended(PlainBlock(inputs[0], channels[0], style), channels[0]),
+            levels=self.levels_on(grid, space, in_channels, encoder, decoder),
+            bottleneck=self.attended(encoder(channels[1], channels[0]), channels[0]),
             head=style.convolution(self.width, out_channels),
         )
-        return network.apply(keep_variance)
+        start_blocks(network)
+        return network
 
 
 class _ConcatenatingDecoder(Decoder):

@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from pdesurrogate.fields import Field, FieldStatistics
 from pdesurrogate.grids import Grid, Padding
 from pdesurrogate.models.blocks import ResidualBlock
-from pdesurrogate.models.initialisation import halve_residual, keep_variance
+from pdesurrogate.models.initialisation import start_blocks
 from pdesurrogate.models.output_spaces import OutputSpace, Scalars
 from pdesurrogate.models.residual_unet import ResidualDecoder
-from pdesurrogate.models.spaces import HaarEmbedding, HaarProjection
+from pdesurrogate.models.spaces import Haar, HaarEmbedding
 from pdesurrogate.models.splines import SplineProduct
-from pdesurrogate.models.unet import Decoder, Level, UNet, check_grid_size
+from pdesurrogate.models.unet import Decoder, UNet
 from pdesurrogate.models.unet_spec import UNetSpec
 
 __all__ = ["AroundBodies", "ConstrainedDecoder", "ConstrainedUNet"]
@@ -38,13 +38,10 @@ class ConstrainedUNet(UNetSpec):
     the space. No weights can make $u_i$ leave it. `unet.level(i)` gives the coefficients first,
     then the features; `nn.Sequential(unet.level(i), unet.head)` gives the fields.
 
+    Its options are those of `UNetSpec`, where `width` counts the channels of the features and sides
+    of the grid must be divisible by `2**levels`, and
+
     Args:
-        width: Channels of the features at the finest level; doubled at each coarser one.
-        levels: How often the grid is halved; sides must be divisible by `2**levels`.
-        norm: `none` by default, see `UNetSpec`.
-        activation: See `UNetSpec`.
-        attention: See `UNetSpec`.
-        film: See `UNetSpec`.
         output: The space of the output; names a class of `pdesurrogate.models`.
         obstacle_channel: Which channel of the input is the fraction of a cell that lies inside a
             body, counted from the end if negative; None if there are no bodies. The output is then
@@ -64,7 +61,7 @@ class ConstrainedUNet(UNetSpec):
             ValueError: If a side of the grid is not divisible by `2**levels`, the output space does
                 not exist on the grid, or there is no such `obstacle_channel`.
         """
-        check_grid_size([HaarProjection()] * self.levels, grid.num_points)
+        self.check_grid(grid, Haar())
         bodies, splines = self.obstacle_channel, self.output.splines(out_channels, grid)
         if bodies is not None and not -in_channels <= bodies < in_channels:
             raise ValueError(
@@ -95,27 +92,24 @@ class ConstrainedUNet(UNetSpec):
 
     def _unet(self, in_channels: int, splines: SplineProduct, grid: Grid) -> UNet:
         style, channels = self.style(grid), self.channels
-        inputs = (*channels[1:], in_channels)  # a level receives what the finer one encodes
 
-        levels = [
-            Level(
-                ResidualBlock(inputs[i], channels[i], style),
-                HaarProjection(),
-                ConstrainedDecoder(
-                    ResidualDecoder(channels[i - 1], channels[i], style, HaarEmbedding()),
-                    style.convolution(channels[i], splines.channels),
-                    splines,
-                ),
-            )
-            for i in range(1, self.levels + 1)
-        ]
+        def encoder(given: int, channels: int) -> nn.Module:
+            return ResidualBlock(given, channels, style)
+
+        def decoder(coarse: int, channels: int) -> Decoder:
+            features = ResidualDecoder(coarse, channels, style, HaarEmbedding())
+            read_off = style.convolution(channels, splines.channels)
+            return ConstrainedDecoder(features, read_off, splines)
+
+        levels = self.levels_on(grid, Haar(), in_channels, encoder, decoder)
         bottleneck = _FirstAnswer(
-            self.attended(ResidualBlock(inputs[0], channels[0], style), channels[0]),
+            self.attended(encoder(channels[1], channels[0]), channels[0]),
             style.convolution(channels[0], splines.channels),
             splines,
         )
         unet = UNet(levels=levels, bottleneck=bottleneck)
-        return unet.apply(keep_variance).apply(halve_residual)
+        start_blocks(unet)
+        return unet
 
 
 class ConstrainedDecoder(Decoder):

@@ -13,7 +13,7 @@ from pdesurrogate.models.blocks import BoundaryConv2d, ConvStyle, Norm, added_re
 from pdesurrogate.models.film import Modulated
 from pdesurrogate.models.options import require_at_least
 from pdesurrogate.models.spaces import Embedding, Space, Strided
-from pdesurrogate.models.unet import Decoder, Level, UNet, check_grid_size
+from pdesurrogate.models.unet import Decoder, UNet
 from pdesurrogate.models.unet_spec import UNetSpec
 
 __all__ = ["ConvNeXtBlock", "ConvNeXtDecoder", "ConvNeXtUNet"]
@@ -33,13 +33,9 @@ class ConvNeXtUNet(UNetSpec):
 
     Normalisation is over the channels at each point, which has no statistic over the grid.
 
+    Its options are those of `UNetSpec`, with `layer` as the default of `norm`, and
+
     Args:
-        width: Channels at the finest level; doubled at each coarser one.
-        levels: How often the grid is coarsened.
-        norm: `layer` by default, see `UNetSpec`.
-        activation: See `UNetSpec`.
-        attention: See `UNetSpec`.
-        film: See `UNetSpec`.
         blocks: Blocks of each encoder, of the bottleneck and of each decoder.
         space: The nested spaces; names a class of `pdesurrogate.models`.
 
@@ -69,26 +65,20 @@ class ConvNeXtUNet(UNetSpec):
             ValueError: If the space cannot coarsen the grid as often as there are levels, or if
                 there are to be parameters, with which `build_conditioned` builds.
         """
-        check_grid_size([self.space.projection(1, grid.padding)] * self.levels, grid.num_points)
+        self.check_grid(grid, self.space)
         style, channels = self.style(grid), self.channels
-        inputs = (*channels[1:], self.width)  # a level receives what the finer one encodes
+
+        def encoder(given: int, channels: int) -> nn.Module:
+            return self._stage(given, channels, style)
+
+        def decoder(coarse: int, channels: int) -> Decoder:
+            embedding = self.space.embedding(channels, grid.padding)
+            return ConvNeXtDecoder(coarse, channels, style, embedding, self.blocks)
+
         return UNet(
             lift=style.convolution(in_channels, self.width),
-            levels=[
-                Level(
-                    self._stage(inputs[i], channels[i], style),
-                    self.space.projection(channels[i], grid.padding),
-                    ConvNeXtDecoder(
-                        channels[i - 1],
-                        channels[i],
-                        style,
-                        self.space.embedding(channels[i], grid.padding),
-                        self.blocks,
-                    ),
-                )
-                for i in range(1, self.levels + 1)
-            ],
-            bottleneck=self.attended(self._stage(inputs[0], channels[0], style), channels[0]),
+            levels=self.levels_on(grid, self.space, self.width, encoder, decoder),
+            bottleneck=self.attended(encoder(channels[1], channels[0]), channels[0]),
             head=style.convolution(self.width, out_channels),
         )
 

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from torch import nn
 
+from pdesurrogate.models.attention import SelfAttention
 from pdesurrogate.models.blocks import ResidualBlock
+from pdesurrogate.models.spaces import Embedding, Projection
 
-__all__ = ["halve_residual", "keep_variance"]
+__all__ = ["halve_residual", "keep_variance", "start_blocks"]
+
+
+def start_blocks(network: nn.Module) -> None:
+    """Draw the weights of a residual network by `keep_variance`, then by `halve_residual`.
+
+    Parts that bring their own initial weights keep them: attention, projections and embeddings.
+
+    Args:
+        network: A network or a part of one.
+    """
+    for rule in (keep_variance, halve_residual):
+        for part in _blocks(network):
+            rule(part)
+
+
+def _blocks(part: nn.Module) -> Iterator[nn.Module]:
+    """Modules in the order of `nn.Module.apply`, without those that start in their own way."""
+    if isinstance(part, SelfAttention | Projection | Embedding):
+        return
+    for child in part.children():
+        yield from _blocks(child)
+    yield part
 
 
 def keep_variance(part: nn.Module) -> None:

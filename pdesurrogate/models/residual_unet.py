@@ -13,39 +13,28 @@ from pdesurrogate.models.blocks import (
     ConvStyle,
     FullyResidualBlock,
     ResidualBlock,
+    Tiling,
     added_residuals,
 )
-from pdesurrogate.models.initialisation import halve_residual, keep_variance
+from pdesurrogate.models.initialisation import start_blocks
 from pdesurrogate.models.options import require_at_least
-from pdesurrogate.models.spaces import Embedding, Haar, Space, start_as_haar
-from pdesurrogate.models.unet import Decoder, Level, UNet, check_grid_size
+from pdesurrogate.models.spaces import Embedding, Haar, Space
+from pdesurrogate.models.unet import Decoder, UNet
 from pdesurrogate.models.unet_spec import UNetSpec
 
-__all__ = ["ResidualDecoder", "ResidualUNet"]
+__all__ = ["ResidualDecoder", "ResidualSpec", "ResidualUNet"]
 
 
 @dataclass(frozen=True)
-class ResidualUNet(UNetSpec):
-    r"""Residual blocks as encoders and decoders, by default on the Haar wavelet's nested spaces.
-
-    Each decoder has the form $D(w \mid v) = D_\mathrm{pre}(w, v) + D_\mathrm{res}(w, v)$. The first
-    encoder operator lifts the input, the others double the channels; the output is read off by a
-    3 x 3 convolution. Weights start so that the signal keeps its variance through the blocks:
-    with the framework's default, most trainings without normalisation end where the network
-    predicts nothing.
+class ResidualSpec(UNetSpec):
+    """What U-Nets with residual decoders let their user choose besides the options of every U-Net.
 
     Args:
-        width: Channels at the finest level; doubled at each coarser one.
-        levels: How often the grid is coarsened.
-        norm: `none` by default, see `UNetSpec`.
-        activation: See `UNetSpec`.
-        attention: See `UNetSpec`.
-        film: See `UNetSpec`.
         extra_decoder_blocks: Fully residual blocks added to the decoder of each level.
         space: The nested spaces; names a class of `pdesurrogate.models`.
 
-    References:
-        Williams, Falck et al. (2023), *A Unified Framework for U-Net Design and Analysis*, §3.
+    Raises:
+        ValueError: If a number is too small or a choice is unknown.
     """
 
     extra_decoder_blocks: int = 0
@@ -55,35 +44,46 @@ class ResidualUNet(UNetSpec):
         super().__post_init__()
         require_at_least(self, extra_decoder_blocks=0)
 
+
+@dataclass(frozen=True)
+class ResidualUNet(ResidualSpec):
+    r"""Residual blocks as encoders and decoders, by default on the Haar wavelet's nested spaces.
+
+    Each decoder has the form $D(w \mid v) = D_\mathrm{pre}(w, v) + D_\mathrm{res}(w, v)$. The first
+    encoder operator lifts the input, the others double the channels; the output is read off by a
+    3 x 3 convolution. Weights start so that the signal keeps its variance through the blocks:
+    with the framework's default, most trainings without normalisation end where the network
+    predicts nothing. Learned spaces and the attention start in their own way.
+
+    Its options are those of `UNetSpec` and `ResidualSpec`.
+
+    References:
+        Williams, Falck et al. (2023), *A Unified Framework for U-Net Design and Analysis*, §3.
+    """
+
     def build(self, in_channels: int, out_channels: int, grid: Grid) -> UNet:
         """The network, freshly initialised.
 
         Raises:
             ValueError: If the space cannot coarsen the grid as often as there are levels.
         """
-        check_grid_size([self.space.projection(1, grid.padding)] * self.levels, grid.num_points)
+        self.check_grid(grid, self.space)
         style, channels = self.style(grid), self.channels
-        inputs = (*channels[1:], in_channels)  # a level receives what the finer one encodes
+
+        def encoder(given: int, channels: int) -> nn.Module:
+            return ResidualBlock(given, channels, style)
+
+        def decoder(coarse: int, channels: int) -> Decoder:
+            embedding = self.space.embedding(channels, grid.padding)
+            return ResidualDecoder(coarse, channels, style, embedding, self.extra_decoder_blocks)
+
         network = UNet(
-            levels=[
-                Level(
-                    ResidualBlock(inputs[i], channels[i], style),
-                    self.space.projection(channels[i], grid.padding),
-                    ResidualDecoder(
-                        channels[i - 1],
-                        channels[i],
-                        style,
-                        self.space.embedding(channels[i], grid.padding),
-                        self.extra_decoder_blocks,
-                    ),
-                )
-                for i in range(1, self.levels + 1)
-            ],
-            bottleneck=self.attended(ResidualBlock(inputs[0], channels[0], style), channels[0]),
+            levels=self.levels_on(grid, self.space, in_channels, encoder, decoder),
+            bottleneck=self.attended(encoder(channels[1], channels[0]), channels[0]),
             head=style.convolution(self.width, out_channels),
         )
         for parts in (network.encoders, network.bottleneck, network.decoders):
-            parts.apply(keep_variance).apply(halve_residual).apply(start_as_haar)
+            start_blocks(parts)
         return network
 
 
@@ -103,6 +103,9 @@ class ResidualDecoder(Decoder):
         style: Edges, normalisation and activation.
         embedding: $Q$.
         extra_blocks: Number of fully residual blocks at the end.
+        coarse_tiled_from: How many distinct channels the coarse field is given by, if it is given
+            without the tiling that widens it; see `Tiling`.
+        skip_tiled_from: The same of the skip.
     """
 
     def __init__(
@@ -112,11 +115,17 @@ class ResidualDecoder(Decoder):
         style: ConvStyle,
         embedding: Embedding,
         extra_blocks: int = 0,
+        coarse_tiled_from: int | None = None,
+        skip_tiled_from: int | None = None,
     ) -> None:
         super().__init__()
-        self.reduction = style.convolution(coarse_channels, channels)
+        self.reduction = style.convolution_of_tiled(
+            coarse_channels, channels, _tiling(coarse_channels, coarse_tiled_from)
+        )
         self.embedding = embedding
-        self.block = ResidualBlock(2 * channels, channels, style)
+        self.block = ResidualBlock(
+            2 * channels, channels, style, _tiling(channels, skip_tiled_from)
+        )
         self.extra_blocks = nn.Sequential(
             *(FullyResidualBlock(channels, style) for _ in range(extra_blocks))
         )
@@ -150,3 +159,7 @@ class ResidualDecoder(Decoder):
 
     def _joined(self, coarse: Tensor, skip: Tensor) -> Tensor:
         return torch.cat([skip, self.embedding(self.reduction(coarse), skip)], dim=1)
+
+
+def _tiling(channels: int, distinct: int | None) -> Tiling | None:
+    return None if distinct is None else Tiling(channels, distinct)

@@ -27,7 +27,6 @@ __all__ = [
     "Strided",
     "StridedEmbedding",
     "StridedProjection",
-    "start_as_haar",
 ]
 
 
@@ -199,7 +198,7 @@ class StridedProjection(Projection):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, kernel_size=2, stride=2)
-        start_as_haar(self)
+        _start_as_haar(self.conv, weight=0.25)
 
     def forward(self, v: Float[Tensor, "batch c y x"]) -> Float[Tensor, "batch c m n"]:
         """Convolve with the kernel, cell by cell."""
@@ -219,7 +218,8 @@ class StridedEmbedding(Embedding):
     def __init__(self, coarse_channels: int, channels: int) -> None:
         super().__init__()
         self.conv = nn.ConvTranspose2d(coarse_channels, channels, kernel_size=2, stride=2)
-        start_as_haar(self)
+        if coarse_channels == channels:
+            _start_as_haar(self.conv, weight=1.0)
 
     def forward(
         self, coarse: Float[Tensor, "batch c m n"], fine: Float[Tensor, "batch c_fine y x"]
@@ -229,16 +229,9 @@ class StridedEmbedding(Embedding):
 
 
 @torch.no_grad()
-def start_as_haar(part: nn.Module) -> None:
-    """Let learned maps between cells and points start as those of `Haar`.
-
-    For `nn.Module.apply`; leaves everything else alone, and maps that change the channels.
-    """
-    if isinstance(part, StridedProjection | StridedEmbedding):
-        conv = part.conv
-        if conv.in_channels == conv.out_channels:
-            weight = 0.25 if isinstance(part, StridedProjection) else 1.0
-            same_channel = torch.eye(conv.in_channels)[:, :, None, None]
-            conv.weight.copy_(weight * same_channel.expand_as(conv.weight))
-            if conv.bias is not None:
-                nn.init.zeros_(conv.bias)
+def _start_as_haar(conv: nn.Conv2d | nn.ConvTranspose2d, weight: float) -> None:
+    """Give every tap from a channel to itself the same weight, and all others none."""
+    same_channel = torch.eye(conv.in_channels)[:, :, None, None]
+    conv.weight.copy_(weight * same_channel.expand_as(conv.weight))
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import get_args
 
+import torch
 from torch import nn
 
 from pdesurrogate.grids import Grid
@@ -12,7 +14,9 @@ from pdesurrogate.models.attention import BottleneckAttention
 from pdesurrogate.models.blocks import Activation, ConvStyle, Norm
 from pdesurrogate.models.film import FiLM
 from pdesurrogate.models.options import require_at_least, require_choice
+from pdesurrogate.models.spaces import Space
 from pdesurrogate.models.spec import ModelSpec
+from pdesurrogate.models.unet import Decoder, Level, check_grid_size
 
 __all__ = ["UNetSpec"]
 
@@ -70,6 +74,50 @@ class UNetSpec(ModelSpec):
                 "build_conditioned, which is told where they are"
             )
         return ConvStyle(grid.padding, self.norm, self.activation)
+
+    def check_grid(self, grid: Grid, space: Space) -> None:
+        """Refuse a grid before a network is built for it; leaves torch's generator as it is.
+
+        Args:
+            grid: The grid.
+            space: The nested spaces.
+
+        Raises:
+            ValueError: If the space cannot coarsen the grid as often as there are levels; names the
+                nearest grids that work.
+        """
+        with torch.random.fork_rng([]):  # learned projections draw weights
+            projection = space.projection(1, grid.padding)
+        check_grid_size([projection] * self.levels, grid.num_points)
+
+    def levels_on(
+        self,
+        grid: Grid,
+        space: Space,
+        in_channels: int,
+        encoder: Callable[[int, int], nn.Module],
+        decoder: Callable[[int, int], Decoder],
+    ) -> list[Level]:
+        """Levels 1 to `levels`, coarse to fine, as wide as `channels` says.
+
+        Args:
+            grid: How fields continue beyond the edges.
+            space: The nested spaces, whose projections the levels have.
+            in_channels: What the finest encoder is given; the others are given what the next finer
+                one encodes.
+            encoder: Makes $E_i$ of its channels in and out.
+            decoder: Makes $D_i$ of the channels of the coarser level and of its own.
+        """
+        channels = self.channels
+        inputs = (*channels[1:], in_channels)
+        return [
+            Level(
+                encoder(inputs[i], channels[i]),
+                space.projection(channels[i], grid.padding),
+                decoder(channels[i - 1], channels[i]),
+            )
+            for i in range(1, self.levels + 1)
+        ]
 
     def attended(self, bottleneck: nn.Module, channels: int) -> nn.Module:
         """The bottleneck with the attention after it that was chosen.

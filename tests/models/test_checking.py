@@ -1,11 +1,14 @@
 """Networks with one fault each, and the check that finds it."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from pdesurrogate.models import FNO, MultiResNet, check_model
+from pdesurrogate.models import FNO, ModelSpec, MultiResNet, check_model
 from pdesurrogate.models.checking import Verdict
+from tests.models.test_contract import MODELS
 
 
 class Sound(nn.Module):
@@ -163,6 +166,20 @@ def test_our_own_models_keep_the_promises() -> None:
     assert by_name["keeps constants"] == "stays constant"
     spectral = {v.check: v.finding for v in check_model(FNO(width=4, modes=4, layers=2))}
     assert spectral["answers alike on a finer grid"].startswith("0.0%")
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_exported_model_keeps_the_promises(model: type[ModelSpec]) -> None:
+    small = {"width": 4, "levels": 1, "modes": 3, "layers": 1, "blocks": 1}
+    names = {field.name for field in dataclasses.fields(model)}
+    spec = model(**{name: value for name, value in small.items() if name in names})
+    found = {verdict.check: verdict for verdict in check_model(spec, resolution=16)}
+    assert [v for v in found.values() if v.is_kept is False] == []
+    assert found["is told the edges"].finding.startswith("yes")
+
+
+def test_a_network_that_is_told_no_edges_is_found_out() -> None:
+    assert verdicts(Sound)["is told the edges"].finding.startswith("no")
 
 
 def test_the_generator_of_the_caller_is_left_alone() -> None:

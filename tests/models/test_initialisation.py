@@ -7,9 +7,19 @@ import torch
 from torch import nn
 
 from pdesurrogate.grids import PeriodicBox
-from pdesurrogate.models import FNO, MultiResNet, ResidualUNet
+from pdesurrogate.models import (
+    FNO,
+    BottleneckAttention,
+    ClassicalUNet,
+    ConstrainedUNet,
+    MultiResNet,
+    ResidualUNet,
+    Strided,
+)
+from pdesurrogate.models.attention import SelfAttention
 from pdesurrogate.models.blocks import ConvStyle, ResidualBlock
 from pdesurrogate.models.initialisation import halve_residual, keep_variance
+from pdesurrogate.models.unet_spec import UNetSpec
 
 
 @pytest.mark.parametrize(
@@ -32,6 +42,26 @@ def test_only_the_second_convolution_of_a_residual_block_is_halved() -> None:
     after = [float(c.weight.detach().std()) for c in (block.conv1, block.conv2)]
     assert after[0] == before[0]
     assert after[1] == pytest.approx(before[1] / 2, rel=0.05)
+
+
+@pytest.mark.parametrize("model", [ClassicalUNet, ConstrainedUNet, ResidualUNet, MultiResNet])
+def test_attention_starts_in_its_own_way(model: type[UNetSpec]) -> None:
+    torch.manual_seed(0)
+    spec = model(width=4, levels=2, attention=BottleneckAttention(2))
+    network = spec.build(1, 1, PeriodicBox((16, 16)))
+    attention = next(part for part in network.modules() if isinstance(part, SelfAttention))
+    for convolution in (attention.look_up, attention.read_off):
+        assert convolution.weight.abs().max() <= convolution.in_channels**-0.5
+        assert convolution.bias.abs().max() > 0
+
+
+def test_learned_spaces_start_as_haar() -> None:
+    v = torch.randn(1, 1, 16, 16)
+    network = ResidualUNet(width=4, levels=2, space=Strided()).build(1, 1, PeriodicBox((16, 16)))
+    haar = ResidualUNet(width=4, levels=2).build(1, 1, PeriodicBox((16, 16)))
+    haar.load_state_dict(network.state_dict(), strict=False)
+    outputs = [made(v) for made in (network, haar)]
+    torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4])

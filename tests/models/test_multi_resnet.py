@@ -118,13 +118,19 @@ def test_untiled_levels_answer_as_tiled_ones(
 ) -> None:
     spec = MultiResNet(width=4, levels=3, space=space, attention=attention)
     untiled = spec.build(2, 1, PeriodicBox((32, 32))).double()
-    monkeypatch.setattr(MultiResNet, "_fold_tiling", lambda _spec, _network: None)
+    monkeypatch.setattr(type(space), "acts_on_each_channel", False)
     tiled = spec.build(2, 1, PeriodicBox((32, 32))).double()
     tiled.load_state_dict(untiled.state_dict())
     assert isinstance(tiled.encoders[0], ChannelTiling)
     assert not any(isinstance(part, ChannelTiling) for part in untiled.encoders)
     v = torch.randn(2, 2, 32, 48, dtype=torch.float64)
     torch.testing.assert_close(untiled(v), tiled(v), rtol=1e-12, atol=1e-12)
+
+
+def test_levels_take_the_untiled_field() -> None:
+    network = MultiResNet(width=4, levels=3).build(2, 1, PeriodicBox((32, 32)))
+    for i, channels in enumerate((4, 16, 8, 4)):
+        assert network.level(i)(torch.randn(1, 4, 16, 16)).shape == (1, channels, 16, 16)
 
 
 def test_channels_that_a_projection_mixes_stay_tiled() -> None:

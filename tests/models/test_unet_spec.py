@@ -1,6 +1,16 @@
 import pytest
+import torch
 
-from pdesurrogate.models import ClassicalUNet, MultiResNet, ResidualUNet
+from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.models import (
+    ClassicalUNet,
+    ConstrainedUNet,
+    ConvNeXtUNet,
+    MultiResNet,
+    ResidualUNet,
+    Strided,
+)
+from pdesurrogate.models.unet_spec import UNetSpec
 
 
 def test_channels_double_towards_the_coarse_levels() -> None:
@@ -23,3 +33,17 @@ def test_channels_double_towards_the_coarse_levels() -> None:
 def test_nonsense_is_refused(model: type, options: dict[str, int], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         model(**options)
+
+
+@pytest.mark.parametrize(
+    "model", [ClassicalUNet, ConstrainedUNet, ConvNeXtUNet, MultiResNet, ResidualUNet]
+)
+def test_a_grid_is_refused_before_anything_is_built(model: type[UNetSpec]) -> None:
+    with pytest.raises(ValueError, match="cannot coarsen a grid of 32 x 32"):
+        model(width=64, levels=30).build(1, 1, PeriodicBox((32, 32)))
+
+
+def test_the_check_of_the_grid_draws_no_numbers() -> None:
+    before = torch.get_rng_state()
+    ResidualUNet().check_grid(PeriodicBox((32, 32)), Strided())
+    assert torch.equal(torch.get_rng_state(), before)
