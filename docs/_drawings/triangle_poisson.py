@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from pdesurrogate.initial_conditions.triangle_poisson import poisson_problems
 from pdesurrogate.models import Level
 from pdesurrogate.models.extension import FineDecoder
 from pdesurrogate.models.triangle import (
@@ -25,7 +26,7 @@ from pdesurrogate.models.triangle import (
     triangle_unet,
 )
 from pdesurrogate.models.unet import UNet
-from pdesurrogate.operators.triangle import poisson_problems, triangle_vertices
+from pdesurrogate.operators.triangle import triangle_vertices
 
 __all__ = ["main"]
 

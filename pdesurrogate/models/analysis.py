@@ -12,7 +12,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pdesurrogate.models.unet import Decoder
+from pdesurrogate.models.unet import Decoder, UNet
 
 __all__ = ["Summands", "preconditioned_residual", "residual_energy"]
 
@@ -119,7 +119,9 @@ def _apply_watched(
         assert isinstance(decoder, Decoder)
         watch(decoder, given, answer)
 
-    decoders = [part for part in network.modules() if isinstance(part, Decoder)]
+    # Only what makes a level: a decoder may hold others as parts of its own.
+    unets = [part for part in network.modules() if isinstance(part, UNet)]
+    decoders = list(dict.fromkeys(level.decoder for unet in unets for level in unet.levels))
     if not decoders:
         raise ValueError(f"a {type(network).__name__} has no levels: no part of it is a decoder")
     for decoder in decoders:

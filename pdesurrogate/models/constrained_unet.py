@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
@@ -58,22 +58,44 @@ class ConstrainedUNet(UNetSpec):
         """The network, freshly initialised.
 
         Raises:
-            ValueError: If a side of the grid is not divisible by `2**levels`, the output space does
-                not exist on the grid, or there is no such `obstacle_channel`.
+            ValueError: If a side of the grid is not divisible by `2**levels`, the coarsest level
+                has fewer cells than its walls need, the output space does not exist on the grid,
+                or there is no such `obstacle_channel`.
         """
         self.check_grid(grid, Haar())
+        self._check_obstacle_channel(in_channels)
         bodies, splines = self.obstacle_channel, self.output.splines(out_channels, grid)
-        if bodies is not None and not -in_channels <= bodies < in_channels:
-            raise ValueError(
-                f"obstacle_channel must be one of the {in_channels} channels of the input, "
-                f"got {bodies}"
-            )
+        self._check_coarsest(splines, grid)
         unet = self._unet(in_channels, splines, grid)
         read_out = self.output.read_out(out_channels, grid)
         if bodies is not None:
             return AroundBodies(unet, read_out, bodies, grid.padding)
         unet.head = read_out
         return unet
+
+    def build_conditioned(
+        self, in_channels: int, out_channels: int, grid: Grid, parameters: tuple[int, ...]
+    ) -> nn.Module:
+        """As for other U-Nets; `obstacle_channel` is that of the whole input, with parameters.
+
+        Raises:
+            ValueError: If `obstacle_channel` is a parameter, or as for `build`.
+        """
+        if self.obstacle_channel is None:
+            return super().build_conditioned(in_channels, out_channels, grid, parameters)
+        self._check_obstacle_channel(in_channels)
+        bodies = self.obstacle_channel % in_channels
+        if bodies in parameters:
+            raise ValueError(
+                f"obstacle_channel must show bodies, but channel {self.obstacle_channel} is a "
+                "parameter, which is constant in space"
+            )
+        # The network inside the modulated one is not given the parameters.
+        removed = 0 if self.film is None else sum(channel < bodies for channel in parameters)
+        unaware = replace(self, obstacle_channel=bodies - removed)
+        return super(ConstrainedUNet, unaware).build_conditioned(
+            in_channels, out_channels, grid, parameters
+        )
 
     def check_fields(
         self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
@@ -89,6 +111,25 @@ class ConstrainedUNet(UNetSpec):
                 "obstacle_channel needs predicts_change: a normalised field is not zero where the "
                 "field is"
             )
+
+    def _check_obstacle_channel(self, in_channels: int) -> None:
+        bodies = self.obstacle_channel
+        if bodies is not None and not -in_channels <= bodies < in_channels:
+            raise ValueError(
+                f"obstacle_channel must be one of the {in_channels} channels of the input, "
+                f"got {bodies}"
+            )
+
+    def _check_coarsest(self, splines: SplineProduct, grid: Grid) -> None:
+        for _, space in splines.groups:
+            for points, edge in zip(grid.num_points, space.edges, strict=True):
+                cells = points // 2**self.levels
+                if edge != "circular" and cells < space.wall.least_cells:
+                    raise ValueError(
+                        f"{type(space.wall).__name__} needs at least {space.wall.least_cells} "
+                        f"cells between two walls; {self.levels} levels on {points} points leave "
+                        f"{cells}: choose fewer levels"
+                    )
 
     def _unet(self, in_channels: int, splines: SplineProduct, grid: Grid) -> UNet:
         style, channels = self.style(grid), self.channels
@@ -149,6 +190,16 @@ class ConstrainedDecoder(Decoder):
         answer, features = self._apart(coarse)
         features = self.features.precondition(features, skip)
         return torch.cat([self._splines.refined(answer), features], dim=1)
+
+    def residual(
+        self,
+        coarse: Float[Tensor, "batch c_coarse y_coarse x_coarse"],
+        skip: Float[Tensor, "batch c_skip y x"],
+    ) -> Float[Tensor, "batch c_out y x"]:
+        """What this level's features add to the function, beside their own residual."""
+        _, features = self._apart(coarse)
+        added = self._splines.confine(self.read_off(self.features(features, skip)))
+        return torch.cat([added, self.features.residual(features, skip)], dim=1)
 
     def _apart(self, coarse: Tensor) -> tuple[Tensor, ...]:
         return coarse.tensor_split([self._splines.channels], dim=1)

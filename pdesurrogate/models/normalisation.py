@@ -51,14 +51,15 @@ class BandNorm(nn.Module):
     Detail that only a finer grid shows lies at higher wavenumbers and does not change $s$, so that
     the response to the rest stays as it was learned. On periodic grids of more than $2K$ points
     the statistic is the same on every grid to rounding; a coarser grid has what it resolves. Along
-    a direction with walls the wavenumbers are those of the mirrored box, the cosine series. So they
-    are along the meridians of a sphere, whose latitudes are not quite equidistant: there the
-    statistic converges with the grid.
+    a direction with walls the waves are those of the cosine series, which may be half ones: up to
+    $K$ whole waves, that is $2K$ half ones, fit between the walls. So they are along the meridians
+    of a sphere, whose latitudes are not quite equidistant: there the statistic converges with the
+    grid.
 
     Args:
         channels: Channels of the field.
         edges: How the field continues along y and x, from `Grid.padding`.
-        highest: $K$.
+        highest: $K$, in whole waves per side.
         epsilon: $\varepsilon$.
     """
 
@@ -91,7 +92,7 @@ def band_strength(
     Args:
         v: Field.
         edges: How it continues along y and x.
-        highest: Highest wavenumber of the band along each axis.
+        highest: Highest wavenumber of the band along each axis, in whole waves per side.
     """
     rows, columns = (
         _low_waves(v.shape[axis], edge, highest, v)

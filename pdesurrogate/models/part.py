@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from inspect import isabstract
 from typing import Any
 
 from pdesurrogate.naming import unknown_name
 
-__all__ = ["Part", "parts_from_plain", "parts_to_plain"]
+__all__ = ["Part", "chosen_options", "default_options", "parts_from_plain", "parts_to_plain"]
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,58 @@ def parts_to_plain(options: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
+    if _is_part(value):
         return {"class_path": type(value).__name__, "init_args": parts_to_plain(value)}
     return value
+
+
+def chosen_options(options: Any) -> dict[str, Any]:
+    """As `parts_to_plain`, without what has its default: the same before and after new options.
+
+    Args:
+        options: A dataclass of numbers, texts, tuples and parts.
+    """
+    chosen = {}
+    for f in fields(options):
+        value = getattr(options, f.name)
+        if (f.default is MISSING and f.default_factory is MISSING) or value != _default(f):
+            chosen[f.name] = _chosen(value)
+    return chosen
+
+
+def _chosen(value: Any) -> Any:
+    if _is_part(value):
+        return {"class_path": type(value).__name__, "init_args": chosen_options(value)}
+    return value
+
+
+def default_options(options: Any) -> dict[str, Any]:
+    """What `parts_to_plain` would say of the options that were not chosen, parts' own included.
+
+    Completes a description from before some options existed: what it lacks had the default.
+
+    Args:
+        options: A dataclass of numbers, texts, tuples and parts.
+    """
+    assumed = {}
+    for f in fields(options):
+        if f.default is not MISSING or f.default_factory is not MISSING:
+            assumed[f.name] = _plain(_default(f))
+        value = getattr(options, f.name)
+        if _is_part(value):  # whose own options may be missing where it is said itself
+            said = assumed.get(f.name)
+            said = said if isinstance(said, dict) else {}
+            assumed[f.name] = {**said, "init_args": default_options(value)}
+    return assumed
+
+
+def _is_part(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def _default(option: Field[Any]) -> Any:
+    factory = option.default_factory
+    return option.default if factory is MISSING else factory()
 
 
 def parts_from_plain(options: Mapping[str, Any], known: Iterable[type[Any]]) -> dict[str, Any]:

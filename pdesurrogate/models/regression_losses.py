@@ -31,7 +31,8 @@ def losses_along_levels(
 
     The losses rise with the level and end at that of the whole problem, $L_0 \le \dots \le L_n$.
     $T_i$ is the truncation error: a network that answered $Q_i U(v)$ would err by
-    $(L_i^2 + T_i^2)^{1/2}$. Norms are means over points, summed over channels.
+    $(L_i^2 + T_i^2)^{1/2}$. Norms are means over points, summed over channels; so this is no
+    measure on a sphere's grid, whose points stand for unequal areas.
 
     Args:
         network: From inputs to targets.
@@ -95,7 +96,7 @@ def optimal_linear_losses(
         inputs: Samples of $v$.
         targets: Samples of $w$.
         projections: Coarse to fine, as in a `UNet`; the last one acts first. Orthogonal, such as
-            those of `Haar`.
+            those of `Haar` on a box. On a sphere no projection is orthogonal in a mean over points.
 
     Returns:
         $L_{i \mid j}^2$ over `(target_level, input_level)`, in the targets' unit squared; means

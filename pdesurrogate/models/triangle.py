@@ -7,7 +7,6 @@ A field on the $4^k$ triangles of depth `k` is one row of numbers in the order o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -19,6 +18,7 @@ from pdesurrogate.models.residual_unet import ResidualDecoder
 from pdesurrogate.models.spaces import Embedding, Projection
 from pdesurrogate.models.unet import Level, UNet
 from pdesurrogate.models.walls import Dirichlet, Wall
+from pdesurrogate.operators.tables import made_once
 from pdesurrogate.operators.triangle import WALL, triangle_depth, triangle_neighbours
 
 __all__ = [
@@ -106,13 +106,19 @@ class TriangleStyle(ConvStyle):
 
     Args:
         edges: Not looked at: a triangle has three edges, which are all alike.
-        norm: Layer after each convolution of a block.
+        norm: Layer after each convolution of a block; not `band`, whose waves are those of a box.
         activation: Nonlinearity after it.
         wall: Continues fields beyond the edges by its `ghost_sign` times the value before it. Even
             continuation (`Neumann`) hides where the edges are.
     """
 
     wall: Wall = field(default_factory=Dirichlet)
+
+    def __post_init__(self) -> None:
+        if self.norm == "band":
+            raise ValueError(
+                "TriangleStyle.norm cannot be 'band', whose waves are those of a rectangle"
+            )
 
     def convolution(self, in_channels: int, out_channels: int) -> nn.Module:
         """A convolution over each triangle and its neighbours."""
@@ -148,7 +154,7 @@ class TriangleConv(nn.Conv2d):
         return super().forward(torch.cat([v, around], dim=1))
 
 
-@lru_cache(maxsize=32)
+@made_once(maxsize=32)
 def _neighbours(num_triangles: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Indices of the neighbours, a triangle's own beyond an edge, and whether they are beyond."""
     table = torch.from_numpy(triangle_neighbours(triangle_depth(num_triangles))).to(device)

@@ -227,7 +227,7 @@ def check_grid_size(projections: Sequence[Projection], num_points: tuple[int, in
         num_points: Points along y and x.
 
     Raises:
-        ValueError: Names the nearest grids that can be.
+        ValueError: Names the nearest grids that can be, if there are any of that shape.
     """
     if _can_be_coarsened(projections, num_points):
         return
@@ -237,7 +237,7 @@ def check_grid_size(projections: Sequence[Projection], num_points: tuple[int, in
     nearest = " or ".join(f"{ny} x {nx}" for ny, nx in (below, above) if ny and nx)
     raise ValueError(
         f"a U-Net with {len(projections)} levels cannot coarsen a grid of {num_points[0]} x "
-        f"{num_points[1]} points so often; nearest that works: {nearest}"
+        f"{num_points[1]} points so often" + (f"; nearest that works: {nearest}" if nearest else "")
     )
 
 

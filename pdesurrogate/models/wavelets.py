@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -84,6 +85,11 @@ class Wavelet(Space):
         return WaveletBasis(self.family, (_BOUNDARIES[edges[0]], _BOUNDARIES[edges[1]]))
 
 
+def _scaled_filters(family: str) -> Float[Tensor, "2 taps"]:
+    filters = orthogonal_filters(family)
+    return filters / filters[0].sum()
+
+
 class _Filters(nn.Module):
     """What the modules here share: filters that move with the network, but are not its weights.
 
@@ -95,10 +101,15 @@ class _Filters(nn.Module):
 
     def __init__(self, basis: WaveletBasis) -> None:
         super().__init__()
-        filters = orthogonal_filters(basis.family)
-        # Kept in float64, whatever the network computes in, and out of the saved weights.
-        self.register_buffer("filters", filters / filters[0].sum(), persistent=False)
+        # Out of the saved weights.
+        self.register_buffer("filters", _scaled_filters(basis.family), persistent=False)
         self._basis = basis
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> _Filters:
+        """Move to another device; the filters stay in float64, whatever the weights become."""
+        super()._apply(fn, recurse)
+        self.filters = _scaled_filters(self._basis.family).to(self.filters.device)
+        return self
 
     def analyse(self, v: Tensor, rows: int) -> Tensor:
         """Coefficients by the first of the filters (1) or by both (2)."""

@@ -17,7 +17,6 @@ from jaxtyping import Float, Int
 
 __all__ = [
     "WALL",
-    "poisson_problems",
     "triangle_depth",
     "triangle_modes",
     "triangle_neighbours",
@@ -103,31 +102,3 @@ def triangle_modes(
             modes += parts
             eigenvalues += [16 / 9 * math.pi**2 * (m * m + m * n + n * n)] * len(parts)
     return np.stack(modes), np.array(eigenvalues)
-
-
-def poisson_problems(
-    rng: np.random.Generator, count: int, depth: int, max_wavenumber: int = 12
-) -> tuple[Float[np.ndarray, "problem triangle"], Float[np.ndarray, "problem triangle"]]:
-    r"""Random right-hand sides and the exact solutions of $-\nabla^2 u = f$, $u = 0$ on the edges.
-
-    Every mode of `f` has an independent normal amplitude whose deviation is inversely proportional
-    to its wavenumber. Both are sampled at the centres of the triangles and scaled: `f` has mean
-    square one over all problems, and so has `u`.
-
-    Args:
-        rng: Draws the amplitudes; the same for any depth.
-        count: Number of problems.
-        depth: Of the subdivision.
-        max_wavenumber: See `triangle_modes`.
-
-    Returns:
-        Right-hand sides and solutions.
-    """
-    modes, eigenvalues = triangle_modes(triangle_vertices(depth).mean(axis=1), max_wavenumber)
-    amplitudes = rng.standard_normal((count, len(eigenvalues))) / np.sqrt(eigenvalues)
-    # Exact mean squares of a mode, the same for all but those with m = n, whatever the depth.
-    fine, _ = triangle_modes(triangle_vertices(6).mean(axis=1), max_wavenumber)
-    power = (fine**2).mean(axis=1) / eigenvalues
-    f = amplitudes @ modes / math.sqrt(power.sum())
-    u = (amplitudes / eigenvalues) @ modes / math.sqrt((power / eigenvalues**2).sum())
-    return f, u

@@ -20,7 +20,7 @@ from pdesurrogate.data import (
 )
 from pdesurrogate.devices import check_device
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
-from pdesurrogate.models.part import parts_to_plain
+from pdesurrogate.models.part import chosen_options, default_options, parts_to_plain
 from pdesurrogate.models.user_model import described
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
@@ -34,6 +34,7 @@ __all__ = [
     "dataset_identity",
     "rollout_validation",
     "run_settings",
+    "unsaid_settings",
     "untrained_surrogate",
     "window_source",
 ]
@@ -124,6 +125,11 @@ def run_settings(
     }
 
 
+def unsaid_settings(spec: ModelSpec) -> dict[str, Any]:
+    """What a run's settings mean by not naming an option, because it came later."""
+    return {"model": {"init_args": default_options(spec)}}
+
+
 def dataset_identity(data: Ladder) -> dict[str, Any]:
     """What must not change under a run: the dataset and the size of its splits."""
     return {
@@ -179,7 +185,7 @@ def untrained_surrogate(
 
 def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:
     """What trainings share that differ by their seed alone."""
-    said = {**asdict(config), "model": type(spec).__name__, "options": parts_to_plain(spec)}
+    said = {**asdict(config), "model": type(spec).__name__, "options": chosen_options(spec)}
     for free in ("seed", "device", "checkpoint_seconds"):
         del said[free]
     # What is not made use of is left out: runs of before it existed are recognised.

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -41,13 +42,21 @@ class RunDirectory:
         self.last = path / LAST
         self.best = path / BEST
 
-    def check(self, settings: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+    def check(
+        self,
+        settings: Mapping[str, Any],
+        *,
+        resume: bool,
+        overwrite: bool,
+        unsaid: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Refuse a directory that may not be used; nothing is written.
 
         Args:
             settings: What is computed, as plain nested data.
             resume: Continue the run that is there; without one, start it.
             overwrite: Delete the files of the run that is there.
+            unsaid: What the run to be continued had where its settings lack an option.
 
         Raises:
             ValueError: If there is something that is neither to be continued nor overwritten, or
@@ -66,7 +75,7 @@ class RunDirectory:
                 raise ValueError(f"{self.path} holds no run to resume: {SETTINGS} is missing")
             raise ValueError(f"{self.path} is not empty and holds no run; choose another directory")
         if resume:
-            self._compare(json.loads(json.dumps(settings)))  # tuples become lists, as in the file
+            self._compare(*(_as_in_the_file(given) for given in (settings, unsaid)))
         elif not overwrite:
             raise ValueError(
                 f"{self.path} exists and is not empty: continue it with --resume or replace "
@@ -118,7 +127,7 @@ class RunDirectory:
             else:
                 entry.unlink(missing_ok=True)
 
-    def _compare(self, settings: Mapping[str, Any]) -> None:
+    def _compare(self, settings: Mapping[str, Any], unsaid: Mapping[str, Any]) -> None:
         """Raise if the run was made with other settings."""
         path = self.path / SETTINGS
         try:
@@ -127,14 +136,20 @@ class RunDirectory:
             found = None
         if not isinstance(found, dict):
             raise ValueError(f"{path} is damaged: it is not a run's configuration")
-        found = _flattened({**UNSAID, **found})
+        found, assumed = _flattened({**UNSAID, **found}), _flattened(unsaid)
         wanted = _flattened({**UNSAID, **settings})
         for key in sorted(found.keys() | wanted.keys()):
-            if key not in FREE and found.get(key) != wanted.get(key):
+            before = found.get(key, assumed.get(key))
+            if key not in FREE and before != wanted.get(key):
                 raise ValueError(
-                    f"{self.path} was trained with {key} {found.get(key)!r}, not "
+                    f"{self.path} was trained with {key} {before!r}, not "
                     f"{wanted.get(key)!r}: resume it with its own settings or pass --overwrite"
                 )
+
+
+def _as_in_the_file(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """With lists for tuples."""
+    return json.loads(json.dumps(dict(settings)))
 
 
 def _flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -39,6 +39,7 @@ from pdesurrogate.training.preparation import (
     dataset_identity,
     rollout_validation,
     run_settings,
+    unsaid_settings,
     untrained_surrogate,
     window_source,
 )
@@ -96,7 +97,7 @@ def train(
     check_fit(data, resolution, config, objective.horizon)
     run = RunDirectory(Path(out))
     settings, dataset = run_settings(spec, data, resolution, config), dataset_identity(data)
-    run.check(settings, resume=resume, overwrite=overwrite)
+    run.check(settings, resume=resume, overwrite=overwrite, unsaid=unsaid_settings(spec))
     device = torch.device(config.device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)

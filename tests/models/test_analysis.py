@@ -7,6 +7,7 @@ from pdesurrogate.models import (
     FNO,
     BottleneckAttention,
     ClassicalUNet,
+    ConstrainedUNet,
     ConvNeXtUNet,
     FiLM,
     Haar,
@@ -38,6 +39,7 @@ RESIDUAL = [
     MultiResNet(4, 2, space=Wavelet("db2"), details=True),
     ResidualUNet(4, 2, space=Spectral(), norm="layer", attention=BottleneckAttention(heads=2)),
     ConvNeXtUNet(4, 2),
+    ConstrainedUNet(4, 2),
 ]
 every_network = pytest.mark.parametrize("spec", RESIDUAL, ids=str)
 

@@ -15,6 +15,7 @@ from pdesurrogate.models import (
     Clamped,
     ConstrainedUNet,
     Dirichlet,
+    FiLM,
     IncompressibleFlow,
     Neumann,
     OutputSpace,
@@ -203,6 +204,38 @@ def test_without_a_body_nothing_is_cleared() -> None:
     built = spec.build(3, 2, ClosedBox((16, 16), EXTENT)).double()
     v = torch.cat([field(16, 16, 2), torch.zeros(2, 1, 16, 16).double()], dim=1)
     torch.testing.assert_close(built(v), built.head(built.unet(v)))
+
+
+@pytest.mark.parametrize("film", [None, FiLM(hidden=4)])
+@pytest.mark.parametrize("channel", [4, -2])
+def test_the_body_is_found_among_the_parameters(film: FiLM | None, channel: int) -> None:
+    torch.manual_seed(0)
+    solid = torch.zeros(2, 1, 16, 16, dtype=torch.float64)
+    solid[..., 4:9, 6:12] = 1
+    spec = ConstrainedUNet(width=4, levels=2, obstacle_channel=channel, film=film)
+    built = spec.build_conditioned(6, 2, ClosedBox((16, 16), EXTENT), (1, 3, 5)).double()
+    told = torch.ones(2, 1, 16, 16).double()
+    fields = field(16, 16, 2)
+    v = torch.cat([fields[:, :1], told, fields[:, 1:], told, solid, told], dim=1)
+    out = built(v).detach().movedim(1, -1)
+    inside = solid[:, 0] == 1
+    assert out[inside].abs().max() == 0
+    assert out[~inside].abs().max() > 0.1
+    for parameter in (3, -1):
+        wrong = dataclasses.replace(spec, obstacle_channel=parameter)
+        with pytest.raises(ValueError, match=f"channel {parameter} is a parameter"):
+            wrong.build_conditioned(6, 2, ClosedBox((16, 16), EXTENT), (1, 3, 5))
+
+
+def test_too_few_cells_between_walls_are_refused() -> None:
+    spec = ConstrainedUNet(width=2, levels=4, output=Scalars(Clamped()))
+    with pytest.raises(ValueError, match=r"Clamped needs at least 2 cells.*4 levels on 16 points"):
+        spec.build(1, 1, ClosedBox((32, 16)))
+    built = spec.build(1, 1, ClosedBox((32, 32)))
+    assert built(torch.zeros(1, 1, 32, 32)).shape == (1, 1, 32, 32)
+    with pytest.raises(ValueError, match="Clamped needs at least 2 cells between two walls, got 1"):
+        built(torch.zeros(1, 1, 16, 16))
+    assert spec.build(1, 1, PeriodicBox((16, 16)))(torch.zeros(1, 1, 16, 16)).isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pdesurrogate.initial_conditions.triangle_poisson import poisson_problems
 from pdesurrogate.models import Clamped, Dirichlet, Neumann, Wall
 from pdesurrogate.models.triangle import (
     TriangleConv,
@@ -13,7 +14,6 @@ from pdesurrogate.models.triangle import (
 )
 from pdesurrogate.models.unet import UNet
 from pdesurrogate.operators.triangle import (
-    poisson_problems,
     triangle_neighbours,
     triangle_vertices,
 )
@@ -130,3 +130,21 @@ def test_network_learns_to_solve_poissons_equation() -> None:
     with torch.no_grad():
         error = (network(f[256:]) - u[256:]).square().mean() / u[256:].square().mean()
     assert error < 0.1
+
+
+def test_training_after_inference() -> None:
+    network, v = unet().float(), field(2, 1).float()
+    with torch.inference_mode():
+        network(v)
+    network(v).square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+def test_a_norm_that_knows_boxes_only_is_refused() -> None:
+    with pytest.raises(ValueError, match="norm cannot be 'band'"):
+        TriangleStyle(EDGES, norm="band")
+
+
+def test_a_row_that_does_not_go_is_refused_without_naming_squares() -> None:
+    with pytest.raises(ValueError, match=r"cannot coarsen a grid of 1 x 20 points so often$"):
+        unet()(torch.zeros(1, 1, 1, 20))

@@ -194,3 +194,11 @@ def test_detailed_embedding_starts_as_the_plain_one(space) -> None:
 def test_spaces_without_details_say_so(space) -> None:
     with pytest.raises(ValueError, match=r"has no wavelet details .* choose Haar or Wavelet"):
         space.wavelet(PERIODIC)
+
+
+def test_filters_survive_half_precision() -> None:
+    project = Wavelet("db4").projection(3, ("circular", "circular"))
+    v = field()
+    before = project(v)
+    assert project.half().filters.dtype == torch.float64
+    assert torch.equal(project.double()(v), before)
