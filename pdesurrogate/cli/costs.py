@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pdesurrogate.grids import Grid
 from pdesurrogate.models import ModelSpec, count
 from pdesurrogate.models.matching import Target, match
-from pdesurrogate.models.part import parts_to_plain
+from pdesurrogate.models.user_code import answering_for, try_out
+from pdesurrogate.models.user_model import described
 
 __all__ = ["describe_cost"]
 
@@ -53,9 +54,13 @@ def describe_cost(
             in_channels=in_channels,
             out_channels=out_channels,
         ).spec
-    network = spec.build(in_channels, out_channels, grid)
-    cost = asdict(count(network, grid, in_channels))
-    facts = {"model": type(spec).__name__, "options": parts_to_plain(spec), **cost}
+    name, options = described(spec)
+    with answering_for(spec, name):
+        network = spec.build(in_channels, out_channels, grid)
+    try_out(spec, name, network, in_channels, out_channels, grid)
+    with answering_for(spec, name):
+        cost = asdict(count(network, grid, in_channels))
+    facts = {"model": name, "options": options, **cost}
     return json.dumps(facts, indent=2) if as_json else _table(facts)
 
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from pdesurrogate.grids import ClosedBox, PeriodicBox
 from pdesurrogate.models.spec import ModelSpec
-from pdesurrogate.models.user_model import UserModel
+from pdesurrogate.models.user_code import answering_for
+from pdesurrogate.models.user_model import UserModel, described
 from pdesurrogate.transfer import restrict
 
 __all__ = ["Verdict", "check_model"]
@@ -100,7 +101,8 @@ class _Subject:
     def network(self, seed: int | None = None) -> nn.Module:
         """A fresh network; the same seed gives the same weights."""
         torch.manual_seed(self.seed if seed is None else seed)
-        network = self.spec.build(self.in_channels, self.out_channels, self.grid)
+        with answering_for(self.spec, described(self.spec)[0]):
+            network = self.spec.build(self.in_channels, self.out_channels, self.grid)
         return network.eval()
 
     def field(self, ny: int = 0, nx: int = 0) -> Float[Tensor, "batch c y x"]:
@@ -116,7 +118,7 @@ _Finding = tuple[bool | None, str]
 def _verdict(name: str, check: Callable[[_Subject], _Finding], subject: _Subject) -> Verdict:
     try:
         return Verdict(name, *check(subject))
-    except Exception as error:  # whatever a stranger's network may raise is a finding
+    except (Exception, SystemExit) as error:  # whatever a stranger's network may raise is a finding
         said = " ".join(str(error).split())
         return Verdict(name, False, f"{type(error).__name__}: {said[:120]}")
 
@@ -129,7 +131,7 @@ def _serves_other_grids(subject: _Subject) -> _Finding:
         wanted = (2, subject.out_channels, ny, nx)
         try:
             out = network(subject.field(ny, nx))
-        except Exception as error:  # as in `_verdict`
+        except (Exception, SystemExit) as error:  # as in `_verdict`
             refused[f"{ny} x {nx}"] = " ".join(str(error).split())[:80]
             continue
         if tuple(out.shape) != wanted:
@@ -165,9 +167,10 @@ def _leaves_its_input(subject: _Subject) -> _Finding:
 
 
 def _gradients_reach(subject: _Subject) -> _Finding:
-    missed = _without_gradient(subject)
     number = sum(1 for _ in subject.network().parameters())
-    if missed:
+    if not number:
+        return False, "it has no parameters"
+    if missed := _without_gradient(subject):
         return False, f"{len(missed)} of {number} tensors have none: {_listed(missed)}"
     return True, f"all {number} tensors"
 

@@ -12,6 +12,8 @@ import torch
 from pdesurrogate.grids import Grid
 from pdesurrogate.models.counting import count_flops, count_parameters
 from pdesurrogate.models.spec import ModelSpec
+from pdesurrogate.models.user_code import answering_for
+from pdesurrogate.models.user_model import UserModel, described
 
 __all__ = ["Match", "Target", "match"]
 
@@ -79,10 +81,11 @@ def match(
         >>> found.spec.width, found.achieved
         (21, 104371)
     """
-    name = type(spec).__name__
+    name, _ = described(spec)
     if target not in get_args(Target):
         raise ValueError(f"target must be one of {', '.join(get_args(Target))}, got {target!r}")
-    if "width" not in {option.name for option in fields(spec)}:
+    # Whether a user's network takes a width, only its constructor knows.
+    if not isinstance(spec, UserModel) and "width" not in {f.name for f in fields(spec)}:
         raise ValueError(f"{name} has no option 'width' that could be searched")
 
     @cache
@@ -101,16 +104,19 @@ def match(
 
 
 def _widened(spec: ModelSpec, width: int) -> ModelSpec:
+    if isinstance(spec, UserModel):
+        return replace(spec, options={**spec.options, "width": width})
     changed: dict[str, Any] = {"width": width}
     return replace(spec, **changed)
 
 
 def _cost(spec: ModelSpec, target: Target, grid: Grid, in_channels: int, out_channels: int) -> int:
-    with torch.random.fork_rng(devices=[]):  # looking for a width must not change later weights
-        network = spec.build(in_channels, out_channels, grid)
-    if target == "parameters":
-        return count_parameters(network)
-    return count_flops(network, in_channels, grid)
+    with answering_for(spec, described(spec)[0]):
+        with torch.random.fork_rng([]):  # looking for a width must not change later weights
+            network = spec.build(in_channels, out_channels, grid)
+        if target == "parameters":
+            return count_parameters(network)
+        return count_flops(network, in_channels, grid)
 
 
 def _narrowest(cost: Callable[[int], int]) -> tuple[int, int]:
