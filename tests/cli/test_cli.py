@@ -344,6 +344,7 @@ MISTAKES = [
     ("", "give a command: demo, list, generate, check-model, count, train, evaluate, report, info"),
     ("check-model", "missing: --model"),
     ("check-model MultiResNot", "unknown model 'MultiResNot'"),
+    ("check-model DilatedResNet --model.film FiLM", "there is no option 'film' here"),
     ("check-model no_such.Net", "no_such.Net cannot be imported"),
 ]
 
