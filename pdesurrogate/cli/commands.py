@@ -34,7 +34,9 @@ from pdesurrogate.training import TrainingConfig, train
 
 __all__ = ["COMMANDS", "Command", "model_names"]
 
-_MODELS_HELP = "networks or specs of your own that a run may be built from: my_package.MyNet,..."
+_MODELS_HELP = (
+    "networks, specs or parts of your own that a run may be built from: my_package.MyNet,..."
+)
 
 jsonargparse.set_parsing_settings(subclasses_enabled=[ModelSpec, Part])
 
