@@ -42,3 +42,15 @@ def test_a_network_of_the_reader_keeps_the_promises() -> None:
 
 def test_every_kind_of_problem_has_an_example() -> None:
     assert len(examples()) == 4
+
+
+def test_a_trained_network_is_extended() -> None:
+    section = re.search(
+        r"^### A finer level for a trained network$.*?^```python\n(.*?)^```$",
+        PAGE,
+        re.MULTILINE | re.DOTALL,
+    )
+    assert section is not None
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    exec(compile(section[1], "docs/unets.md", "exec"), {})

@@ -38,7 +38,9 @@ _PARAMETERS_HELP = (
     "how many of the last input channels are parameters of the trajectory; 1 for a model with "
     "film, else 0, if not said"
 )
-_MODELS_HELP = "networks or specs of your own that a run may be built from: my_package.MyNet,..."
+_MODELS_HELP = (
+    "networks, specs or parts of your own that a run may be built from: my_package.MyNet,..."
+)
 
 jsonargparse.set_parsing_settings(subclasses_enabled=[ModelSpec, Part])
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pdesurrogate.grids import Grid
 from pdesurrogate.models import ModelSpec, count
 from pdesurrogate.models.matching import Target, match
+from pdesurrogate.models.user_code import answering_for, try_out
 from pdesurrogate.models.user_model import described
 
 __all__ = ["describe_cost"]
@@ -56,10 +57,13 @@ def describe_cost(
             out_channels=out_channels,
             parameters=parameters,
         ).spec
-    network = spec.build_measured(in_channels, out_channels, grid, parameters)
-    cost = asdict(count(network, grid, in_channels))
-    model, options = described(spec)
-    facts = {"model": model, "options": options, **cost}
+    name, options = described(spec)
+    with answering_for(spec, name):
+        network = spec.build_measured(in_channels, out_channels, grid, parameters)
+    try_out(spec, name, network, in_channels, out_channels, grid)
+    with answering_for(spec, name):
+        cost = asdict(count(network, grid, in_channels))
+    facts = {"model": name, "options": options, **cost}
     return json.dumps(facts, indent=2) if as_json else _table(facts)
 
 

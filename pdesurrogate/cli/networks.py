@@ -10,6 +10,7 @@ import yaml
 from torch import nn
 
 from pdesurrogate.models import ModelSpec
+from pdesurrogate.models.part import Part
 from pdesurrogate.models.user_model import UserModel, class_path, find_class
 
 __all__ = ["allowed_models", "name_networks"]
@@ -27,7 +28,7 @@ def name_networks(arguments: Sequence[str]) -> list[str]:
         The same, said in the words of `UserModel`.
 
     Raises:
-        ValueError: If there is no such class.
+        ValueError: If there is no such class, or it is no model.
     """
     kept: list[str] = []
     network: str | None = None
@@ -43,8 +44,12 @@ def name_networks(arguments: Sequence[str]) -> list[str]:
             network = value
         else:
             options[option.removeprefix(f"{_MODEL}.")] = yaml.safe_load(value)
-    if network is None or "." not in network or not issubclass(find_class(network), nn.Module):
+    if network is None or "." not in network:
         return list(arguments)
+    if issubclass(kind := find_class(network), ModelSpec):
+        return list(arguments)
+    if not issubclass(kind, nn.Module):
+        raise ValueError(f"{network} is neither an nn.Module nor a ModelSpec")
     said = {"": class_path(UserModel), ".network": network, ".options": json.dumps(options)}
     return kept + [f"{_MODEL}{option}={value}" for option, value in said.items()]
 
@@ -56,10 +61,10 @@ def allowed_models(paths: Sequence[str]) -> list[type[Any]]:
         paths: Such as `my_package.MyNet`.
 
     Raises:
-        ValueError: If one is neither a network nor a model's spec.
+        ValueError: If one is neither a network nor a model's spec or part.
     """
     kinds = [find_class(path) for path in paths]
     for path, kind in zip(paths, kinds, strict=True):
-        if not issubclass(kind, nn.Module | ModelSpec):
-            raise ValueError(f"{path} is neither an nn.Module nor a ModelSpec")
+        if not issubclass(kind, nn.Module | ModelSpec | Part):
+            raise ValueError(f"{path} is neither an nn.Module nor a ModelSpec nor a Part")
     return kinds

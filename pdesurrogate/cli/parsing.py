@@ -76,7 +76,10 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
     if found := re.search(r"Option '([\w.]+)' is not accepted|NestedArg\(key='([\w.]+)'", message):
         option = found[1] or found[2]
         known = _fields_of_models().union(*class_names().values())
-        sentence = f"{_nearest('option', option, known)}; --help shows what there is"
+        if option in known:  # of others
+            sentence = f"there is no option {option!r} here; --help shows what there is"
+        else:
+            sentence = f"{_nearest('option', option, known)}; --help shows what there is"
         return f"{where}: {sentence}" if where else sentence
     if found := re.search(r"Expected a dot import path string: (\S+)", message):
         return f"{where}: {_nearest('class', found[1], class_names())}; --help shows what there is"

@@ -16,13 +16,17 @@ from torch import Tensor, nn
 
 from pdesurrogate.grids import ClosedBox, Grid, PeriodicBox
 from pdesurrogate.models.spec import ModelSpec
-from pdesurrogate.models.user_model import UserModel
+from pdesurrogate.models.user_code import answering_for
+from pdesurrogate.models.user_model import UserModel, described
 from pdesurrogate.transfer import restrict
 
 __all__ = ["Verdict", "check_model"]
 
 TOLERANCE = 1e-4
 """Relative to the largest value: float32 through some tens of layers."""
+
+
+_NO_TENSOR = "not a tensor but a "
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,17 @@ def check_model(
     """Hold a model to what every model here promises, on periodic grids and in evaluation mode.
 
     Promised are: other grids, square or not, with the same weights; finite and reproducible
-    outputs; an input that is left alone; a gradient for every parameter; parts that all have a
-    say; samples that do not mix; weights that survive a file; and an output that moves along with
-    the input along periodic directions, by shifts that the network's strides allow. A network
-    that pads with zeros breaks the last promise: the edge of a periodic domain leaks into it.
+    outputs; an input that is left alone; a gradient for every parameter that is not frozen; parts
+    that all have a say (both with noise on the weights, since a head may start at zero); samples
+    that do not mix; weights that survive a file; and an output that moves along with the input
+    along periodic directions, by shifts that the network's strides allow. A network that pads
+    with zeros breaks the last promise: the edge of a periodic domain leaks into it.
 
-    Three verdicts are for information: whether a constant stays constant; how little the answer
-    to one and the same smooth field depends on the grid that samples it; and whether the network
-    is told how a field continues beyond the edges.
+    Three verdicts are for information: whether a constant stays constant, how little the answer to
+    a smooth field depends on the grid, and whether the network is told how fields go on at edges.
 
     Args:
-        model: A model's options, or a network's class whose constructor takes `in_channels` and
-            `out_channels`.
+        model: Options, or a network's class made from `in_channels` and `out_channels`.
         in_channels: Channels of the inputs to try.
         out_channels: Channels of the outputs.
         resolution: Points per side of the grid; half as many more and twice as many are tried too.
@@ -81,9 +84,12 @@ def check_model(
         told = spec.least_parameters if parameters is None else parameters
         subject = _Subject(spec, in_channels, out_channels, resolution, seed, told)
         subject.network()
+        first = _verdict("gives a tensor of its input's type", _gives_a_tensor, subject)
+        if first.finding.startswith(_NO_TENSOR):
+            return [first]
         promises = [_verdict(name, check, subject) for name, check in _PROMISES.items()]
         known = [_verdict(name, check, subject) for name, check in _INFORMATION.items()]
-    return promises + [replace(verdict, is_kept=None) for verdict in known]
+    return [first, *promises] + [replace(verdict, is_kept=None) for verdict in known]
 
 
 @dataclass(frozen=True)
@@ -104,11 +110,23 @@ class _Subject:
     def network(self, seed: int | None = None) -> nn.Module:
         """A fresh network; the same seed gives the same weights."""
         torch.manual_seed(self.seed if seed is None else seed)
-        network = self.spec.build_measured(
-            self.in_channels, self.out_channels, self.grid, self.parameters
-        )
-        _wake(network)
+        with answering_for(self.spec, described(self.spec)[0]):
+            network = self.spec.build_measured(
+                self.in_channels, self.out_channels, self.grid, self.parameters
+            )
         return network.eval()
+
+    def disturbed(self) -> nn.Module:
+        """The network with noise on its weights: those that start at zero have no gradient yet."""
+        network = self.network()
+        torch.manual_seed(self.seed + 3)
+        with torch.no_grad():
+            network(self.field())  # whoever waits for the first input has its weights then
+            for p in network.parameters():
+                if p.is_floating_point() or p.is_complex():
+                    scale = p.abs().square().mean().sqrt()
+                    p.add_(0.1 * (scale if scale > 0 else 1) * torch.randn_like(p))
+        return network
 
     def field(self, ny: int = 0, nx: int = 0) -> Float[Tensor, "batch c y x"]:
         """Noise, the same each time; two samples."""
@@ -123,23 +141,23 @@ class _Subject:
         return torch.cat([v[:, :first], told], dim=1)
 
 
-@torch.no_grad()
-def _wake(network: nn.Module) -> None:
-    """Give layers that start at zero some weights: what lies before them shows only then."""
-    for weight in network.parameters():
-        if weight.ndim > 1 and not weight.any():
-            weight.copy_(0.1 * torch.randn_like(weight))
-
-
 _Finding = tuple[bool | None, str]
 
 
 def _verdict(name: str, check: Callable[[_Subject], _Finding], subject: _Subject) -> Verdict:
     try:
         return Verdict(name, *check(subject))
-    except Exception as error:  # whatever a stranger's network may raise is a finding
+    except (Exception, SystemExit) as error:  # whatever a stranger's network may raise is a finding
         said = " ".join(str(error).split())
         return Verdict(name, False, f"{type(error).__name__}: {said[:120]}")
+
+
+@torch.no_grad()
+def _gives_a_tensor(subject: _Subject) -> _Finding:
+    out = subject.network()(v := subject.field())
+    if not isinstance(out, Tensor):
+        return False, f"{_NO_TENSOR}{type(out).__name__}"
+    return out.dtype == v.dtype, f"{v.dtype} in, {out.dtype} out".replace("torch.", "")
 
 
 @torch.no_grad()
@@ -150,7 +168,7 @@ def _serves_other_grids(subject: _Subject) -> _Finding:
         wanted = (2, subject.out_channels, ny, nx)
         try:
             out = network(subject.field(ny, nx))
-        except Exception as error:  # as in `_verdict`
+        except (Exception, SystemExit) as error:  # as in `_verdict`
             refused[f"{ny} x {nx}"] = " ".join(str(error).split())[:80]
             continue
         if tuple(out.shape) != wanted:
@@ -162,8 +180,7 @@ def _serves_other_grids(subject: _Subject) -> _Finding:
 
 @torch.no_grad()
 def _is_finite(subject: _Subject) -> _Finding:
-    v = subject.field()
-    out = subject.network()(v)
+    out = subject.network()(v := subject.field())
     spread = float(out.std() / v.std())
     return bool(out.isfinite().all()), f"spread of the output is {spread:.2g} of the input's"
 
@@ -179,35 +196,53 @@ def _is_deterministic(subject: _Subject) -> _Finding:
 
 @torch.no_grad()
 def _leaves_its_input(subject: _Subject) -> _Finding:
-    v = subject.field()
-    subject.network()(v)
+    subject.network()(v := subject.field())
     is_kept = torch.equal(v, subject.field())
     return is_kept, "unchanged" if is_kept else "the network writes into its input"
 
 
 def _gradients_reach(subject: _Subject) -> _Finding:
-    missed = _without_gradient(subject)
-    number = sum(1 for _ in subject.network().parameters())
-    if missed:
-        return False, f"{len(missed)} of {number} tensors have none: {_listed(missed)}"
-    return True, f"all {number} tensors"
+    network = subject.disturbed()
+    learned = [p for p in network.parameters() if p.requires_grad]
+    frozen = len(list(network.parameters())) - len(learned)
+    if not learned:
+        return False, "it has no parameters" + (" but frozen ones" if frozen else "")
+    if missed := _without_gradient(network, subject.field()):
+        return False, f"{len(missed)} of {len(learned)} tensors have none: {_listed(missed)}"
+    return True, f"all {len(learned)} tensors" + (f"; {frozen} frozen" if frozen else "")
 
 
-def _without_gradient(subject: _Subject) -> list[str]:
-    """Parameters to which no gradient, or one that is not finite, comes back."""
-    network = subject.network()
-    out = network(subject.field())
-    (out * torch.randn_like(out)).sum().backward()
+def _without_gradient(network: nn.Module, v: Tensor) -> list[str]:
+    """Parameters to which no gradient, or one that is not finite, comes back; no frozen ones."""
+    learned = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    out = network(v)
+    if out.requires_grad:
+        (out * torch.randn_like(out)).sum().backward()
     return [
         name
-        for name, p in network.named_parameters()
+        for name, p in learned
         if p.grad is None or not p.grad.isfinite().all() or not p.grad.any()
     ]
 
 
+@torch.no_grad()
+def _unused_though_frozen(network: nn.Module, v: Tensor) -> list[str]:
+    """Frozen parameters whose values change nothing."""
+    before, unused = network(v), []
+    for name, p in network.named_parameters():
+        if not p.requires_grad:
+            value = p.clone()
+            p.copy_(_noisy(p))
+            if torch.equal(network(v), before):
+                unused.append(name)
+            p.copy_(value)
+    return unused
+
+
 def _parts_have_a_say(subject: _Subject) -> _Finding:
-    network, v = subject.network(), subject.field()
-    without_gradient, idle, number = set(_without_gradient(subject)), [], 0
+    network, v = subject.disturbed(), subject.field()
+    unused = {*_without_gradient(network, v), *_unused_though_frozen(network, v)}
+    idle, number = [], 0
     with torch.no_grad():
         before = network(v)
         for name, part in network.named_modules():
@@ -216,7 +251,7 @@ def _parts_have_a_say(subject: _Subject) -> _Finding:
             # Lists of parts and keepers of weights are never called: their weights speak for them.
             weights = {f"{name}.{p}" if name else p for p, _ in part.named_parameters()}
             is_silent = not changed if calls else not weights and not any(part.children())
-            if is_silent or (weights and weights <= without_gradient):
+            if is_silent or (weights and weights <= unused):
                 idle.append(name)
             number += 1
     if idle:
@@ -376,7 +411,6 @@ _PROMISES: dict[str, Callable[[_Subject], _Finding]] = {
     "has weights that survive a file": _weights_survive,
 }
 """What a model must keep."""
-
 _INFORMATION: dict[str, Callable[[_Subject], _Finding]] = {
     "keeps constants": _constants_stay,
     "answers alike on a finer grid": _depends_on_the_grid,

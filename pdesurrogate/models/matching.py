@@ -13,6 +13,8 @@ from torch import nn
 from pdesurrogate.grids import Grid
 from pdesurrogate.models.counting import count_flops, count_parameters
 from pdesurrogate.models.spec import ModelSpec
+from pdesurrogate.models.user_code import answering_for
+from pdesurrogate.models.user_model import UserModel, described
 
 __all__ = ["Match", "Target", "match"]
 
@@ -82,19 +84,21 @@ def match(
         >>> found.spec.width, found.achieved
         (21, 104371)
     """
-    name = type(spec).__name__
+    name, _ = described(spec)
     if target not in get_args(Target):
         raise ValueError(f"target must be one of {', '.join(get_args(Target))}, got {target!r}")
-    if "width" not in {option.name for option in fields(spec)}:
+    # Whether a user's network takes a width, only its constructor knows.
+    if not isinstance(spec, UserModel) and "width" not in {f.name for f in fields(spec)}:
         raise ValueError(f"{name} has no option 'width' that could be searched")
 
     @cache
     def cost(width: int) -> int:
-        with torch.random.fork_rng(devices=[]):  # looking for a width must not change later weights
+        # Looking for a width must not change later weights.
+        with answering_for(spec, name), torch.random.fork_rng(devices=[]):
             network = _widened(spec, width).build_measured(
                 in_channels, out_channels, grid, parameters
             )
-        return _cost(network, target, grid, in_channels)
+            return _cost(network, target, grid, in_channels)
 
     width, step = _narrowest(cost)
     if value < cost(width):
@@ -108,6 +112,8 @@ def match(
 
 
 def _widened(spec: ModelSpec, width: int) -> ModelSpec:
+    if isinstance(spec, UserModel):
+        return replace(spec, options={**spec.options, "width": width})
     changed: dict[str, Any] = {"width": width}
     return replace(spec, **changed)
 

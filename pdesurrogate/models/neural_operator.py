@@ -32,7 +32,7 @@ def neural_operator_library() -> Any:
 class FourierNeuralOperator(nn.Module):
     """Fits neuraloperator's network to grids with edges, and to its neighbours here.
 
-    Computes in single precision, as the library's Fourier layers do.
+    Computes in single precision, as the library's Fourier layers do; refuses double.
 
     Args:
         operator: The library's network.
@@ -61,8 +61,13 @@ class FourierNeuralOperator(nn.Module):
         """Apply the operator to the periodic continuation of `v`.
 
         Raises:
-            ValueError: If the grid is too coarse for the modes, or cannot be transformed.
+            ValueError: If the grid is too coarse for the modes, or cannot be transformed, or the
+                input is not in single precision.
         """
+        if v.dtype == torch.float64:
+            raise ValueError(
+                f"{self._name} computes in single precision only; call float() on network and input"
+            )
         ny, nx = v.shape[-2:]
         self.check_grid_size((ny, nx))
         for axis, edge in zip((-2, -1), self._edges, strict=True):

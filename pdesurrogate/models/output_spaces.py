@@ -111,7 +111,7 @@ class IncompressibleFlow(OutputSpace):
     Args:
         x_channel: Which field is the velocity along x, counted from 0 in the order of the fields.
         y_channel: Which field is the velocity along y.
-        walls: What the stream function satisfies: `Clamped` or `Dirichlet`.
+        flow_walls: What the stream function satisfies: `Clamped` or `Dirichlet`.
         others: What all other fields satisfy.
 
     Raises:
@@ -120,7 +120,9 @@ class IncompressibleFlow(OutputSpace):
 
     x_channel: int = 0
     y_channel: int = 1
-    walls: Wall = field(default_factory=Clamped)
+    # Not `walls`: where the command line changes `Scalars` for this class, it hands on options of
+    # the same name.
+    flow_walls: Wall = field(default_factory=Clamped)
     others: Wall = field(default_factory=Neumann)
 
     def __post_init__(self) -> None:
@@ -129,8 +131,8 @@ class IncompressibleFlow(OutputSpace):
                 "x_channel and y_channel must be two different channels counted from 0, "
                 f"got {self.x_channel} and {self.y_channel}"
             )
-        if isinstance(self.walls, Neumann):
-            raise ValueError("walls of an IncompressibleFlow must be Clamped or Dirichlet")
+        if isinstance(self.flow_walls, Neumann):
+            raise ValueError("flow_walls of an IncompressibleFlow must be Clamped or Dirichlet")
 
     def splines(self, out_channels: int, grid: Grid) -> SplineProduct:
         """The stream function, then the other fields.
@@ -143,7 +145,7 @@ class IncompressibleFlow(OutputSpace):
                 f"x_channel {self.x_channel} and y_channel {self.y_channel} must be below the "
                 f"number of fields, {out_channels}"
             )
-        stream = (1, _space(self.walls, grid))
+        stream = (1, _space(self.flow_walls, grid))
         others = ((out_channels - 2, _space(self.others, grid)),) if out_channels > 2 else ()
         return SplineProduct((stream, *others))
 
@@ -154,7 +156,7 @@ class IncompressibleFlow(OutputSpace):
         eddy = min(grid.domain_extent) / _EDDY
         return _CurlAndValues(
             tuple(order.index(channel) for channel in range(out_channels)),
-            _space(self.walls, grid),
+            _space(self.flow_walls, grid),
             _space(self.others, grid),
             (eddy / grid.domain_extent[0], eddy / grid.domain_extent[1]),
         )
@@ -178,7 +180,7 @@ class IncompressibleFlow(OutputSpace):
             )
         velocity = (self.x_channel, self.y_channel)
         others = [c for c in range(len(fields)) if c not in velocity]
-        _check_means(self.walls, velocity, statistics, predicts_change)
+        _check_means(self.flow_walls, velocity, statistics, predicts_change)
         _check_means(self.others, others, statistics, predicts_change)
 
 

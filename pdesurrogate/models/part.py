@@ -104,7 +104,10 @@ def _built(value: Any, allowed: Mapping[str, type[Any]]) -> Any:
     if isinstance(value, Mapping):
         name = str(value.get("class_path"))
         if name not in allowed:
-            raise ValueError(unknown_name("part", name, allowed))
+            raise ValueError(
+                f"{unknown_name('part', name, allowed)}; one of your own is built only if you "
+                f"allow it: specs=[{name}], on the command line --models my_package.{name}"
+            )
         options = parts_from_plain(value.get("init_args", {}), allowed.values())
         return allowed[name](**options)
     return tuple(_built(item, allowed) for item in value) if isinstance(value, list) else value

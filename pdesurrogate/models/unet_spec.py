@@ -43,7 +43,7 @@ class UNetSpec(ModelSpec):
             channels; none by default.
 
     Raises:
-        ValueError: If a number is below 1 or a choice is unknown.
+        ValueError: If a number is below 1, a choice is unknown, or a `space` is no `Space`.
     """
 
     width: int = 32
@@ -56,6 +56,11 @@ class UNetSpec(ModelSpec):
     def __post_init__(self) -> None:
         require_at_least(self, width=1, levels=1)
         require_choice(self, norm=get_args(Norm), activation=get_args(Activation))
+        space = getattr(self, "space", None)  # not all have one
+        if space is not None and not isinstance(space, Space):
+            raise ValueError(
+                f"{type(self).__name__}.space must be a Space such as Haar(), got {space!r}"
+            )
 
     @property
     def channels(self) -> tuple[int, ...]:

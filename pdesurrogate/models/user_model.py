@@ -12,6 +12,7 @@ from torch import nn
 from pdesurrogate.grids import Grid
 from pdesurrogate.models.part import parts_to_plain
 from pdesurrogate.models.spec import ModelSpec
+from pdesurrogate.models.user_code import UserCodeError, users_code
 
 __all__ = ["UserModel", "class_path", "described", "find_class"]
 
@@ -56,7 +57,8 @@ class UserModel(ModelSpec):
         """The network, freshly initialised.
 
         Raises:
-            ValueError: If there is no such network, or its constructor takes other arguments.
+            ValueError: If there is no such network, or its constructor takes other arguments or
+                breaks down.
         """
         network = find_class(self.network)
         if not issubclass(network, nn.Module):
@@ -69,7 +71,13 @@ class UserModel(ModelSpec):
                 f"{self.network} cannot be made from {', '.join(arguments)}: {error}; it takes "
                 f"{inspect.signature(network)}"
             ) from error
-        return network(**arguments)
+        with users_code(f"the constructor of {self.network}"):
+            made: nn.Module = network(**arguments)
+        if "_parameters" not in vars(made):
+            raise UserCodeError(
+                f"the constructor of {self.network} must begin with super().__init__()"
+            )
+        return made
 
 
 def class_path(kind: type) -> str:
@@ -81,15 +89,16 @@ def find_class(path: str) -> type:
     """The class that a path such as `my_package.MyNet` names; imports its module.
 
     Raises:
-        ValueError: If there is no such class.
+        ValueError: If there is no such class, or its module breaks down.
     """
     module_name, _, name = path.rpartition(".")
     if not module_name:
         raise ValueError(f"{path!r} must be a path such as my_package.MyNet")
-    try:
-        found = getattr(importlib.import_module(module_name), name, None)
-    except ImportError as error:
-        raise ValueError(f"{path} cannot be imported: {error} (see PYTHONPATH)") from error
+    with users_code(f"the import of {module_name}"):
+        try:
+            found = getattr(importlib.import_module(module_name), name, None)
+        except ImportError as error:
+            raise UserCodeError(f"{path} cannot be imported: {error} (see PYTHONPATH)") from error
     if not isinstance(found, type):
         raise ValueError(f"the module {module_name} has no class {name!r}")
     return found

@@ -25,6 +25,7 @@ from pdesurrogate.files import write_atomically
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.part import Part, parts_from_plain
+from pdesurrogate.models.user_code import answering_for
 from pdesurrogate.models.user_model import UserModel, class_path
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout
@@ -306,9 +307,11 @@ def _build(
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     try:
-        return kind(info.options).build_conditioned(
-            info.in_channels, len(info.fields), info.training_grid, info.parameter_channels
-        )
+        spec = kind(info.options)
+        with answering_for(spec, info.model):
+            return spec.build_conditioned(
+                info.in_channels, len(info.fields), info.training_grid, info.parameter_channels
+            )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
 

@@ -21,6 +21,7 @@ from pdesurrogate.data import (
 from pdesurrogate.devices import check_device
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
 from pdesurrogate.models.part import chosen_options, default_options, parts_to_plain
+from pdesurrogate.models.user_code import answering_for, try_out
 from pdesurrogate.models.user_model import described
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
@@ -174,7 +175,12 @@ def untrained_surrogate(
         conditioning=condition_statistics(data, resolution, config.conditioning or ()),
     )
     spec.check_fields(info.fields, info.statistics, info.predicts_change)
-    module = spec.build_conditioned(info.in_channels, len(names), grid, info.parameter_channels)
+    model, _ = described(spec)
+    with answering_for(spec, model):
+        module = spec.build_conditioned(info.in_channels, len(names), grid, info.parameter_channels)
+    try_out(spec, model, module, info.in_channels, len(names), grid)
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise ValueError(f"{model} has no parameters that could be trained")
     info = replace(
         info,
         parameters=count_parameters(module),

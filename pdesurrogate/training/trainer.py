@@ -90,6 +90,11 @@ def train(
             hold finite weights.
         KeyboardInterrupt: On Ctrl-C, after the step under way and a checkpoint.
     """
+    if not isinstance(spec, ModelSpec):  # a network's class is an easy mistake
+        raise ValueError(
+            f"train needs a ModelSpec such as MultiResNet(), got {spec!r}; "
+            "a network of your own is given as pdesurrogate.models.user_model.UserModel.of(MyNet)"
+        )
     config = config or TrainingConfig()
     data = data.strided(config.frame_stride)
     config = completed(config, spec, data)

@@ -373,6 +373,7 @@ MISTAKES = [
     ("", "give a command: demo, list, generate, check-model, count, train, evaluate, report, info"),
     ("check-model", "missing: --model"),
     ("check-model MultiResNot", "unknown model 'MultiResNot'"),
+    ("check-model DilatedResNet --model.film FiLM", "there is no option 'film' here"),
     ("check-model no_such.Net", "no_such.Net cannot be imported"),
 ]
 
@@ -507,3 +508,13 @@ def test_what_a_network_is_told_is_chosen_and_shown(tmp_path, capsys):
     assert "unknown field or parameter of kolmogorov 'drag'" in capsys.readouterr().err
     again = ["train", "--config", tmp_path / "none" / "config.yaml", "--out", tmp_path / "again"]
     assert run(*again) == 0
+
+
+def test_count_takes_an_output_of_another_class(capsys):
+    words = "count --model ConstrainedUNet --model.width 3 --model.levels 1 --resolution 16"
+    words += " --in_channels 3 --out_channels 3 --model.output IncompressibleFlow --json"
+    words += " --model.output.x_channel 1 --model.output.y_channel 2"
+    assert run(*words.split()) == 0
+    output = json.loads(capsys.readouterr().out)["options"]["output"]
+    assert output["class_path"] == "IncompressibleFlow"
+    assert output["init_args"]["flow_walls"]["class_path"] == "Clamped"

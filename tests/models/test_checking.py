@@ -212,3 +212,65 @@ def test_a_network_that_parameters_modulate_keeps_the_promises(parameters: int |
 def test_parameters_leave_a_channel_for_the_fields() -> None:
     with pytest.raises(ValueError, match=r"parameters must be 0 to 2.*got 3"):
         check_model(ResidualUNet(width=4, levels=1), in_channels=3, parameters=3)
+
+
+class StartingAtZero(Sound):
+    """As a residual of ReZero does."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels)
+        nn.init.zeros_(self.second.weight)
+        self.gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, v: Tensor) -> Tensor:
+        return self.gain * super().forward(v)
+
+
+class Frozen(Sound):
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels)
+        self.first.requires_grad_(False)
+
+
+class FrozenAndIdle(WithIdlePart):
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels)
+        self.forgotten.requires_grad_(False)
+
+
+class Pair(Sound):
+    def forward(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        return super().forward(v), v
+
+
+class Complex(Sound):
+    def forward(self, v: Tensor) -> Tensor:
+        return super().forward(v) * 1j
+
+
+class Half(Sound):
+    def forward(self, v: Tensor) -> Tensor:
+        return super().forward(v).half()
+
+
+def test_a_network_may_start_at_zero() -> None:
+    assert broken(StartingAtZero) == set()
+
+
+def test_a_frozen_parameter_must_only_be_used() -> None:
+    assert broken(Frozen) == set()
+    assert verdicts(Frozen)["has a gradient for every parameter"].finding.endswith("; 2 frozen")
+    assert broken(FrozenAndIdle) == {"has no idle part"}
+
+
+def test_what_is_no_tensor_gets_one_verdict() -> None:
+    (verdict,) = check_model(Pair, resolution=16)
+    assert verdict.is_kept is False
+    assert verdict.finding == "not a tensor but a tuple"
+
+
+@pytest.mark.parametrize(("model", "name"), [(Complex, "complex64"), (Half, "float16")])
+def test_another_type_of_output_is_refused(model: type[nn.Module], name: str) -> None:
+    verdict = verdicts(model)["gives a tensor of its input's type"]
+    assert verdict.is_kept is False
+    assert verdict.finding == f"float32 in, {name} out"

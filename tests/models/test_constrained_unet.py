@@ -126,7 +126,7 @@ def divergence(u: Tensor, v: Tensor) -> Tensor:
 @pytest.mark.parametrize("walls", [Clamped(), Dirichlet()])
 @pytest.mark.parametrize(("ny", "nx"), GRIDS)
 def test_flow_in_a_box_is_incompressible_at_every_level(walls, ny: int, nx: int) -> None:
-    unet = network(IncompressibleFlow(x_channel=1, y_channel=2, walls=walls))
+    unet = network(IncompressibleFlow(x_channel=1, y_channel=2, flow_walls=walls))
     for i in range(unet.num_levels + 1):
         fields = nn.Sequential(unet.level(i), unet.head)(input_of_level(unet, i, ny, nx))
         assert fields.shape[1] == 3
@@ -153,7 +153,7 @@ def test_flow_in_a_periodic_box_is_incompressible(ny: int, nx: int) -> None:
 @pytest.mark.parametrize("walls", [Clamped(), Dirichlet()])
 def test_velocity_at_the_walls(walls) -> None:
     """From the stream function alone: u = d psi / dy, v = -d psi / dx on the walls."""
-    unet = network(IncompressibleFlow(1, 2, walls=walls))
+    unet = network(IncompressibleFlow(1, 2, flow_walls=walls))
     for c in answers(unet, 16, 24):
         psi, size = c[:, :1], c.abs().max().numpy() * max(c.shape)
         for along in (psi, psi.mT):  # along the last axis, from wall to wall
@@ -255,7 +255,7 @@ def test_options_are_checked() -> None:
     with pytest.raises(ValueError, match="two different channels"):
         IncompressibleFlow(1, 1)
     with pytest.raises(ValueError, match="Clamped or Dirichlet"):
-        IncompressibleFlow(walls=Neumann())
+        IncompressibleFlow(flow_walls=Neumann())
     with pytest.raises(ValueError, match="obstacle_channel must be one of the 3"):
         ConstrainedUNet(obstacle_channel=3).build(3, 1, ClosedBox((16, 16)))
 

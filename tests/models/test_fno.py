@@ -139,3 +139,9 @@ def test_nonsense_is_refused(options: dict[str, int], complaint: str) -> None:
 def test_library_is_imported_only_when_a_network_is_built() -> None:
     code = "import sys, pdesurrogate.models; sys.exit('neuralop' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_double_precision_is_refused_in_one_sentence() -> None:
+    network = FNO(width=4, modes=2, layers=1).build(1, 1, PeriodicBox((8, 8))).double()
+    with pytest.raises(ValueError, match=r"an FNO computes in single precision only"):
+        network(torch.zeros(1, 1, 8, 8, dtype=torch.float64))

@@ -1,5 +1,8 @@
 """Networks that are named by a path."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -57,3 +60,17 @@ def test_refuses_a_class_without_a_name_of_its_own() -> None:
 
     with pytest.raises(ValueError, match="top of a module"):
         UserModel.of(Local)
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("ps.models.MultiResNet(space='Haar')", "MultiResNet.space must be a Space such as Haar()"),
+        ("ps.train(torch.nn.Identity, None, 8, 'run')", "train needs a ModelSpec such as"),
+    ],
+)
+def test_an_easy_mistake_in_python_is_told(code: str, sentence: str) -> None:
+    # In a process of its own: here, types are checked before the code is reached.
+    code = f"import torch, pdesurrogate as ps; {code}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert f"ValueError: {sentence}" in done.stderr

@@ -1,0 +1,177 @@
+"""Networks and parts of the user's own, sound and broken, on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from pdesurrogate.cli import main
+
+NETWORKS = """
+import torch
+from dataclasses import dataclass
+from torch import nn
+from pdesurrogate.models import ModelSpec
+from pdesurrogate.models.spaces import Haar
+
+class Net(nn.Module):
+    def __init__(self, in_channels, out_channels, width=4):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(in_channels, width, 1), nn.Conv2d(width, out_channels, 1)
+        )
+    def forward(self, v):
+        return self.net(v)
+
+class Raising(Net):
+    def __init__(self, in_channels, out_channels):
+        1 / 0
+
+class Leaving(Net):
+    def __init__(self, in_channels, out_channels):
+        raise SystemExit(0)
+
+class Assigning(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        self.net = nn.Conv2d(in_channels, out_channels, 1)
+
+class Uninitialised(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        pass
+
+class Breaking(Net):
+    def forward(self, v):
+        raise KeyError("oh")
+
+class Cut(Net):
+    def forward(self, v):
+        return super().forward(v)[..., 1:]
+
+class Pair(Net):
+    def forward(self, v):
+        return super().forward(v), v
+
+class Bare(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.out_channels = out_channels
+    def forward(self, v):
+        return v[:, :1].repeat(1, self.out_channels, 1, 1)
+
+@dataclass(frozen=True)
+class Spec(ModelSpec):
+    def build(self, in_channels, out_channels, grid):
+        return {}["missing"]
+
+@dataclass(frozen=True)
+class HaarAgain(Haar):
+    pass
+
+class NoModule:
+    pass
+"""
+TINY = (
+    "--resolutions 8 --reference_resolution 16 --steps_per_frame 16 --num_frames 4 "
+    "--spin_up_frames 0 --splits.train 2 --splits.valid 1 --splits.test 1 --batch_size 2 "
+    "--accuracy_trajectories 0 --workers 1"
+)
+
+
+def run(line: str) -> int:
+    return main(line.split())
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Networks that can be imported, and a dataset."""
+    torch.set_num_threads(1)
+    here = tmp_path_factory.mktemp("users")
+    (here / "own_nets.py").write_text(NETWORKS)
+    (here / "own_dividing.py").write_text("1 / 0")
+    (here / "own_garbled.py").write_text("class Net(:")
+    (here / "own_leaving.py").write_text("raise SystemExit(0)")
+    assert run(f"generate kolmogorov --out {here / 'data'} {TINY}") == 0
+    return here
+
+
+@pytest.fixture(autouse=True)
+def _importable(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(here))
+
+
+BUILDING = [
+    ("own_nets.Raising", "the constructor of own_nets.Raising raises ZeroDivisionError: division"),
+    ("own_nets.Leaving", "the constructor of own_nets.Leaving raises SystemExit: 0"),
+    ("own_nets.Assigning", "the constructor of own_nets.Assigning raises AttributeError"),
+    ("own_nets.Uninitialised", "must begin with super().__init__()"),
+    ("own_nets.Net --model.width abc", "the constructor of own_nets.Net raises TypeError"),
+    ("own_nets.Spec", "Spec raises KeyError: 'missing'"),
+    ("own_nets.NoModule", "own_nets.NoModule is neither an nn.Module nor a ModelSpec"),
+    ("own_dividing.Net", "the import of own_dividing raises ZeroDivisionError: division by zero"),
+    ("own_garbled.Net", "the import of own_garbled raises SyntaxError"),
+    ("own_leaving.Net", "the import of own_leaving raises SystemExit: 0"),
+]
+CALLING = [
+    ("own_nets.Breaking", "the forward pass of own_nets.Breaking raises KeyError: 'oh'"),
+    ("own_nets.Cut", "own_nets.Cut must give a tensor of shape (1, 1, 8, 8), not (1, 1, 8, 7)"),
+    ("own_nets.Pair", "must give a tensor of shape (1, 1, 8, 8), not a tuple"),
+]
+COMMANDS = {
+    "check-model": "check-model {model} --resolution 8",
+    "count": "count --model {model} --resolution 8 --in_channels 1 --out_channels 1",
+    "train": "train --model {model} --data {data} --resolution 8 --out {out} --validation_steps 2",
+}
+MISTAKES = [
+    *((command, *mistake) for command in COMMANDS for mistake in BUILDING),
+    *((command, *mistake) for command in ("count", "train") for mistake in CALLING),
+    ("train", "own_nets.Bare", "own_nets.Bare has no parameters that could be trained"),
+]
+
+
+@pytest.mark.parametrize(("command", "model", "sentence"), MISTAKES)
+def test_what_breaks_in_the_users_code_is_told_as_theirs(
+    command, model, sentence, here, tmp_path, capsys
+):
+    line = COMMANDS[command].format(model=model, data=here / "data", out=tmp_path / "run")
+    assert run(line) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert sentence in captured.err
+
+
+@pytest.mark.parametrize("model", ["own_nets.Breaking", "own_nets.Cut", "own_nets.Bare"])
+def test_what_breaks_in_a_check_is_a_verdict(model, capsys):
+    assert run(f"check-model {model} --resolution 8") == 2
+    assert f"{model} breaks" in capsys.readouterr().err
+
+
+def test_the_width_of_a_users_network_is_matched(capsys):
+    line = COMMANDS["count"].format(model="own_nets.Net")
+    assert run(f"{line} --target parameters --value 100 --json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["model"], facts["options"]) == ("own_nets.Net", {"width": 33})
+    assert facts["parameters"] == 100
+
+
+def test_a_network_without_width_cannot_be_matched(capsys):
+    line = COMMANDS["count"].format(model="own_nets.Bare")
+    assert run(f"{line} --target parameters --value 100") == 2
+    assert "'width'" in capsys.readouterr().err
+
+
+def test_a_space_of_the_users_is_trained_and_evaluated(here, tmp_path, capsys):
+    train = COMMANDS["train"].format(model="MultiResNet", data=here / "data", out=tmp_path / "run")
+    train += " --model.width 3 --model.levels 1 --epochs 1 --model.space own_nets.HaarAgain"
+    assert run(train) == 0
+    evaluate = f"evaluate {tmp_path / 'run'} --data {here / 'data'} --resolutions 8"
+    evaluate += f" --protocols native --out {tmp_path / 'eval.nc'}"
+    capsys.readouterr()
+    assert run(evaluate) == 2
+    error = capsys.readouterr().err
+    assert "unknown part 'HaarAgain'" in error
+    assert "--models" in error
+    assert run(f"{evaluate} --models own_nets.HaarAgain") == 0
