@@ -168,7 +168,9 @@ def _measured(
                 seconds[name].append(spent)
     rows = []
     for name, network in networks.items():
-        saved = count_activation_bytes(network, CHANNELS, PeriodicBox((points, points)))
+        saved = count_activation_bytes(
+            network, CHANNELS, PeriodicBox((points, points)), options.batch
+        )
         forward, step = (min(column) for column in zip(*seconds[name], strict=True))
         rows.append(
             {
@@ -179,7 +181,7 @@ def _measured(
                 "batch": options.batch,
                 "forward_s": round(forward, 4),
                 "step_s": round(step, 4),
-                "saved_MB": round(saved * options.batch / 1e6, 1),
+                "saved_MB": round(saved / 1e6, 1),
                 "peak_MB": _peak_megabytes(network, v, options.device),
             }
         )

@@ -110,8 +110,8 @@ def count_flops(module: nn.Module, in_channels: int, grid: Grid) -> int:
     return round(counter.get_total_flops())
 
 
-def count_activation_bytes(module: nn.Module, in_channels: int, grid: Grid) -> int:
-    """Bytes that a forward pass of one sample keeps for the backward pass.
+def count_activation_bytes(module: nn.Module, in_channels: int, grid: Grid, batch: int = 1) -> int:
+    """Bytes that a forward pass keeps for the backward pass.
 
     Every storage that autograd holds on to counts once and whole, however many operations and
     views refer to it; parameters and buffers, which are there anyway, do not count. The peak of a
@@ -121,8 +121,9 @@ def count_activation_bytes(module: nn.Module, in_channels: int, grid: Grid) -> i
         module: A network from `(batch, in_channels, y, x)`.
         in_channels: Channels of its input.
         grid: Number of points of its input.
+        batch: Samples. What does not grow with them, such as summed weights, counts once.
     """
-    sample = _sample(module, in_channels, grid)
+    sample = _sample(module, in_channels, grid).repeat(batch, 1, 1, 1)
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:

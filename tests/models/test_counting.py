@@ -131,6 +131,13 @@ def test_activations_grow_with_the_points() -> None:
     assert 3.3 * coarse < fine < 4 * coarse  # but for the padded edges
 
 
+def test_summed_weights_are_kept_once_for_all_samples() -> None:
+    network = MultiResNet(width=4, levels=2).build(2, 1, GRID)
+    one, two, three = (count_activation_bytes(network, 2, GRID, batch) for batch in (1, 2, 3))
+    assert three - two == two - one
+    assert 0 < 2 * one - two < 100_000
+
+
 def test_cost_says_it_all() -> None:
     network = FNO(modes=3, width=4, layers=2).build(2, 1, GRID)
     cost = count(network, GRID, 2)
