@@ -59,7 +59,11 @@ def test_numbers_are_replaced_along_their_path() -> None:
         ),
         ("cylinder_wake", {"obstacle.diameter": Uniform(0.1, 1.0)}, "2.1 cells wide"),
         ("cylinder_wake", {"obstacle.x": Uniform(3.0, 13.0)}, "obstacle"),
-        ("buoyant_smoke_pdearena", {"viscosity": Uniform(0.005, 0.02)}, "at least 8 steps_per_frame"),
+        (
+            "buoyant_smoke_pdearena",
+            {"viscosity": Uniform(0.005, 0.02)},
+            "at least 8 steps_per_frame",
+        ),
     ],
 )
 def test_every_parameter_that_may_be_drawn_is_checked_before_the_run(
