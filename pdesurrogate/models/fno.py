@@ -88,9 +88,9 @@ class FNO(ModelSpec):
 
     def operator(self, in_channels: int, out_channels: int) -> Any:
         """The library's network."""
-        return neural_operator_library().FNO(**self.library_options(in_channels, out_channels))
+        return neural_operator_library().FNO(**self.operator_options(in_channels, out_channels))
 
-    def library_options(self, in_channels: int, out_channels: int) -> dict[str, Any]:
+    def operator_options(self, in_channels: int, out_channels: int) -> dict[str, Any]:
         """These options in the library's words."""
         return {
             # The library counts modes of both signs.

@@ -52,7 +52,7 @@ class TFNO(FNO):
     def operator(self, in_channels: int, out_channels: int) -> Any:
         """The library's network."""
         return neural_operator_library().TFNO(
-            **self.library_options(in_channels, out_channels),
+            **self.operator_options(in_channels, out_channels),
             rank=self.rank,
             implementation="factorized",
         )
