@@ -129,4 +129,5 @@ def test_grid_that_does_not_fit_is_refused(
 
 @pytest.mark.parametrize("num_points", [(32, 32), (48, 96), (16, 64)])
 def test_grid_that_fits_is_accepted(num_points: tuple[int, int]) -> None:
-    ResidualUNet(width=2, levels=4).build(1, 1, PeriodicBox(num_points))
+    network = ResidualUNet(width=2, levels=4).build(1, 1, PeriodicBox(num_points))
+    assert network(torch.randn(1, 1, *num_points)).shape == (1, 1, *num_points)
