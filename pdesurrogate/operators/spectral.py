@@ -50,6 +50,21 @@ class FourierBasis:
         ky = torch.cat([torch.arange(rows + 1), torch.arange(-rows, 0)]).double()
         return ky[:, None], torch.arange(columns + 1).double()[None, :]
 
+    def angular_wavenumbers(
+        self, domain_extent: tuple[float, float]
+    ) -> tuple[Float[Tensor, "ky kx"], Float[Tensor, "ky kx"]]:
+        r"""Angular wavenumbers $2\pi k / L$ along y and x of every mode, float64.
+
+        Args:
+            domain_extent: Length of the domain along y and x.
+        """
+        along_y, along_x = (
+            whole * (2 * math.pi / length)
+            for whole, length in zip(self.wavenumbers, domain_extent, strict=True)
+        )
+        ky, kx = torch.broadcast_tensors(along_y, along_x)
+        return ky, kx
+
     def synthesise(
         self, coefficients: Complex[Tensor, "*lead ky kx"], shape: tuple[int, int]
     ) -> Float[Tensor, "*lead y x"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -111,12 +110,9 @@ class PeriodicNavierStokesSolver:
         self.grid: Grid = grid
         self.dt = dt
         self.dtype, self.device = dtype, torch.device(device)
-        (ny, nx), (ly, lx) = grid.num_points, grid.domain_extent
+        ny, nx = grid.num_points
         self.basis = FourierBasis(((ny - 1) // 3, (nx - 1) // 3))
-        whole_ky, whole_kx = self.basis.wavenumbers
-        ky, kx = torch.broadcast_tensors(
-            whole_ky * (2 * math.pi / ly), whole_kx * (2 * math.pi / lx)
-        )
+        ky, kx = self.basis.angular_wavenumbers(grid.domain_extent)
         k2 = ky**2 + kx**2
         inverse_k2 = torch.where(k2 > 0, 1 / k2.clamp(min=1e-300), 0.0)
         self._to_velocity = self._symbol(torch.stack([1j * ky * inverse_k2, -1j * kx * inverse_k2]))

@@ -113,12 +113,9 @@ class RotatingShallowWaterSolver:
         self.grid: Grid = grid
         self.dt = dt
         self.dtype, self.device = dtype, torch.device(device)
-        (ny, nx), (ly, lx) = grid.num_points, grid.domain_extent
+        ny, nx = grid.num_points
         self.basis = FourierBasis(((ny - 1) // 3, (nx - 1) // 3))
-        whole_ky, whole_kx = self.basis.wavenumbers
-        ky, kx = torch.broadcast_tensors(
-            whole_ky * (2 * math.pi / ly), whole_kx * (2 * math.pi / lx)
-        )
+        ky, kx = self.basis.angular_wavenumbers(grid.domain_extent)
         of_rows = [(e.gravity, e.mean_depth, e.coriolis.mean) for e in self.equations]
         gravity, depth, mean_f = torch.tensor(of_rows, dtype=torch.float64).T[..., None, None]
         self._gravity, self._depth, self._mean_f = (
