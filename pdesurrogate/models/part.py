@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from inspect import isabstract
 from typing import Any
 
+from pdesurrogate.models.spec import ModelSpec
 from pdesurrogate.naming import unknown_name
 
 __all__ = ["Part", "chosen_options", "default_options", "parts_from_plain", "parts_to_plain"]
@@ -31,8 +32,17 @@ def parts_to_plain(options: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    return _told(value, parts_to_plain)
+
+
+def _told(value: Any, options: Callable[[Any], dict[str, Any]]) -> Any:
+    """A value as plain data; `options` tells the fields of a dataclass."""
     if _is_part(value):
-        return {"class_path": type(value).__name__, "init_args": parts_to_plain(value)}
+        return {"class_path": type(value).__name__, "init_args": options(value)}
+    if is_dataclass(value) and not isinstance(value, type):  # of one class: no need to name it
+        return options(value)
+    if isinstance(value, tuple):
+        return tuple(_told(item, options) for item in value)
     return value
 
 
@@ -46,14 +56,8 @@ def chosen_options(options: Any) -> dict[str, Any]:
     for f in fields(options):
         value = getattr(options, f.name)
         if (f.default is MISSING and f.default_factory is MISSING) or value != _default(f):
-            chosen[f.name] = _chosen(value)
+            chosen[f.name] = _told(value, chosen_options)
     return chosen
-
-
-def _chosen(value: Any) -> Any:
-    if _is_part(value):
-        return {"class_path": type(value).__name__, "init_args": chosen_options(value)}
-    return value
 
 
 def default_options(options: Any) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def default_options(options: Any) -> dict[str, Any]:
 
 
 def _is_part(value: Any) -> bool:
-    return is_dataclass(value) and not isinstance(value, type)
+    return isinstance(value, Part | ModelSpec)
 
 
 def _default(option: Field[Any]) -> Any:

@@ -1,16 +1,23 @@
-"""Training surrogates: one loop, objectives and schedules to compose it with, exact resumption."""
+"""Training surrogates: one loop, objectives and losses to compose it with, exact resumption."""
 
 from __future__ import annotations
 
-from pdesurrogate.training.config import TrainingConfig
+from pdesurrogate.training.config import Precision, Stage, TrainingConfig
+from pdesurrogate.training.losses import Criterion, FrameLoss, LossSetting, MeanSquare
 from pdesurrogate.training.objectives import Objective, OneStep, Unrolled
 from pdesurrogate.training.schedule import WarmupCosine
 from pdesurrogate.training.trainer import NonFiniteLossError, train
 
 __all__ = [
+    "Criterion",
+    "FrameLoss",
+    "LossSetting",
+    "MeanSquare",
     "NonFiniteLossError",
     "Objective",
     "OneStep",
+    "Precision",
+    "Stage",
     "TrainingConfig",
     "Unrolled",
     "WarmupCosine",

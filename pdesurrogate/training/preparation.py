@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pdesurrogate import models
 from pdesurrogate.data import (
@@ -19,6 +20,7 @@ from pdesurrogate.data import (
     load_frames,
 )
 from pdesurrogate.devices import check_device
+from pdesurrogate.grids import Grid
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
 from pdesurrogate.models.part import chosen_options, default_options, parts_to_plain
 from pdesurrogate.models.user_code import answering_for, try_out
@@ -26,10 +28,12 @@ from pdesurrogate.models.user_model import described
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
 from pdesurrogate.training.config import TrainingConfig
+from pdesurrogate.training.losses import Criterion, LossSetting
 from pdesurrogate.training.validation import RolloutValidation, spread_windows
 
 __all__ = [
     "IN_MEMORY_BYTES",
+    "bound_loss",
     "check_fit",
     "completed",
     "dataset_identity",
@@ -39,6 +43,9 @@ __all__ = [
     "untrained_surrogate",
     "window_source",
 ]
+
+HOW_NOT_WHAT = ("device", "checkpoint_seconds", "time_budget", "trackers", "compile", "shard")
+"""Choices that say how a training is done and not what comes out, but for rounding."""
 
 IN_MEMORY_BYTES = 2**30
 """A training split smaller than this is read once and kept."""
@@ -94,7 +101,7 @@ def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: in
                 f"fields must not name {name!r}, which never changes: name it in conditioning"
             )
     for split, following, option in (
-        ("train", horizon, "unroll"),
+        ("train", horizon, "horizon"),
         ("valid", config.validation_steps, "validation_steps"),
     ):
         if data.num_trajectories(split) == 0:
@@ -122,13 +129,17 @@ def run_settings(
             "init_args": parts_to_plain(spec),
         },
         "resolution": resolution,
-        **asdict(config),
+        **parts_to_plain(config),
     }
 
 
-def unsaid_settings(spec: ModelSpec) -> dict[str, Any]:
+def unsaid_settings(spec: ModelSpec, config: TrainingConfig) -> dict[str, Any]:
     """What a run's settings mean by not naming an option, because it came later."""
-    return {"model": {"init_args": default_options(spec)}}
+    return {
+        **default_options(config),
+        "conditioning": [],  # before there was such an option no network was told anything
+        "model": {"init_args": default_options(spec)},
+    }
 
 
 def dataset_identity(data: Ladder) -> dict[str, Any]:
@@ -191,15 +202,35 @@ def untrained_surrogate(
 
 def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:
     """What trainings share that differ by their seed alone."""
-    said = {**asdict(config), "model": type(spec).__name__, "options": chosen_options(spec)}
-    for free in ("seed", "device", "checkpoint_seconds"):
-        del said[free]
-    # What is not made use of is left out: runs of before it existed are recognised.
-    if not config.conditioning:
-        del said["conditioning"]
-    if config.frame_stride == 1:
-        del said["frame_stride"]
+    said = {
+        **chosen_options(config),
+        "model": type(spec).__name__,
+        "options": chosen_options(spec),
+    }
+    for free in ("seed", *HOW_NOT_WHAT):
+        said.pop(free, None)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def bound_loss(surrogate: Surrogate, config: TrainingConfig, grid: Grid) -> Criterion:
+    """The chosen loss of the predicted fields; channels beyond them are conditions.
+
+    Args:
+        surrogate: Knows the fields and their units.
+        config: The user's choices.
+        grid: Where the frames are sampled.
+
+    Raises:
+        ValueError: If fields or grid lack what the loss is about.
+    """
+    info = surrogate.info
+    compare = config.loss.on(LossSetting(info.fields, grid, surrogate.change_std))
+
+    def of_fields(prediction: Tensor, truth: Tensor) -> Tensor:
+        channels = slice(len(info.fields))
+        return compare(prediction[:, :, channels], truth[:, :, channels])
+
+    return of_fields
 
 
 def window_source(

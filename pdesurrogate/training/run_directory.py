@@ -23,11 +23,8 @@ __all__ = ["RunDirectory"]
 SETTINGS, METRICS = "config.yaml", "metrics.csv"
 CONTENTS = (SETTINGS, METRICS, "model.safetensors", "surrogate.json", "checkpoint")
 
-FREE = ("data", "device", "checkpoint_seconds")
+FREE = ("data", "device", "checkpoint_seconds", "time_budget", "trackers")
 """Settings that may differ when a run is resumed: they do not say what is computed."""
-
-UNSAID: Mapping[str, Any] = {"conditioning": [], "frame_stride": 1}
-"""What a run had that was made before there was such a setting."""
 
 
 class RunDirectory:
@@ -136,8 +133,8 @@ class RunDirectory:
             found = None
         if not isinstance(found, dict):
             raise ValueError(f"{path} is damaged: it is not a run's configuration")
-        found, assumed = _flattened({**UNSAID, **found}), _flattened(unsaid)
-        wanted = _flattened({**UNSAID, **settings})
+        found, assumed = _flattened(found), _flattened(unsaid)
+        wanted = _flattened(settings)
         for key in sorted(found.keys() | wanted.keys()):
             before = found.get(key, assumed.get(key))
             if key not in FREE and before != wanted.get(key):

@@ -32,8 +32,9 @@ from pdesurrogate.training.checkpoint import (
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.epoch_metrics import EpochMetrics
 from pdesurrogate.training.interruption import Interruption
-from pdesurrogate.training.objectives import Objective, OneStep, Unrolled, loss_scale
+from pdesurrogate.training.objectives import Objective
 from pdesurrogate.training.preparation import (
+    bound_loss,
     check_fit,
     completed,
     dataset_identity,
@@ -98,18 +99,18 @@ def train(
     config = config or TrainingConfig()
     data = data.strided(config.frame_stride)
     config = completed(config, spec, data)
-    objective = OneStep() if config.unroll == 1 else Unrolled(config.unroll)
-    check_fit(data, resolution, config, objective.horizon)
+    objective = config.objective
+    check_fit(data, resolution, config, objective.num_steps)
     run = RunDirectory(Path(out))
     settings, dataset = run_settings(spec, data, resolution, config), dataset_identity(data)
-    run.check(settings, resume=resume, overwrite=overwrite, unsaid=unsaid_settings(spec))
+    run.check(settings, resume=resume, overwrite=overwrite, unsaid=unsaid_settings(spec, config))
     device = torch.device(config.device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)
         surrogate = untrained_surrogate(spec, data, resolution, config, run.path.resolve().name)
         # Nothing is written before it is known that there is a network to train.
         run.prepare(settings, dataset, overwrite=overwrite)
-        windows = window_source(data, resolution, config, objective.horizon)
+        windows = window_source(data, resolution, config, objective.num_steps)
         _optimise(
             surrogate,
             objective,
@@ -148,7 +149,7 @@ def _optimise(
     if run.last.exists():
         position = restore(run.last, module, optimiser, average, dataset)
     clock = _Clock(position.seconds)
-    scale = loss_scale(surrogate.change_std, surrogate.info.training_grid)
+    compare = bound_loss(surrogate, config, surrogate.info.training_grid)
 
     def checkpoint() -> None:
         position.seconds = clock.seconds()
@@ -167,7 +168,8 @@ def _optimise(
                 for group in optimiser.param_groups:
                     group["lr"] = schedule(position.step)
                 optimiser.zero_grad()
-                loss = objective(surrogate.step, windows, scale)
+                given, following = windows.tensor_split([config.history], dim=1)
+                loss = objective(surrogate.step, given, following, compare)
                 loss.backward()
                 norm = clip_grad_norm_(module.parameters(), config.gradient_clip or math.inf)
                 _require_finite(loss.item(), norm.item(), position, run)

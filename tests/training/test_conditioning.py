@@ -26,7 +26,7 @@ from pdesurrogate.data import (
 from pdesurrogate.grids import Grid
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet, ResidualUNet, count_flops
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import TrainingConfig, preparation, train, trainer
+from pdesurrogate.training import OneStep, TrainingConfig, preparation, train, trainer
 from pdesurrogate.training.batches import FramesInMemory
 from tests.decay import Decay, decay_recipe
 
@@ -148,7 +148,8 @@ def test_the_loss_and_the_validation_see_predicted_channels_alone(
     def persist(window: torch.Tensor) -> torch.Tensor:
         return torch.cat([window[:, 1:], window[:, -1:]], dim=1)
 
-    loss = trainer.OneStep()(persist, windows, surrogate.change_std)
+    compare = preparation.bound_loss(surrogate, config, decay.grid(8))
+    loss = OneStep()(persist, windows[:, :1], windows[:, 1:], compare)
     assert loss.item() == pytest.approx(1.0, rel=1e-5)
     validation = preparation.rollout_validation(decay, 8, config)
     assert validation.windows.shape[2] == 4
@@ -277,5 +278,5 @@ def test_what_cannot_be_told_is_refused(
 
 
 def test_a_quantity_is_named_once() -> None:
-    with pytest.raises(ValueError, match="conditioning must name each quantity once"):
+    with pytest.raises(ValueError, match="conditioning must name each one once"):
         TrainingConfig(conditioning=("rate", "rate"))

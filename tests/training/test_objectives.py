@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import typing
-
 import pytest
 import torch
 from torch import Tensor
 
-from pdesurrogate.grids import GaussianSphere, PeriodicBox
-from pdesurrogate.metrics import mean_square
-from pdesurrogate.training import OneStep, Unrolled
-from pdesurrogate.training.objectives import frame_loss, loss_scale
+from pdesurrogate.training import Objective, OneStep, Unrolled
 
-SCALE = torch.ones(1, 1, 1)
+
+def squares(prediction: Tensor, truth: Tensor) -> Tensor:
+    return (prediction - truth).square().mean()
 
 
 def numbers(*values: float) -> Tensor:
@@ -29,31 +26,13 @@ class Multiplication:
         return torch.cat([window[:, 1:], self.factor * window[:, -1:]], dim=1)
 
 
-def loss_and_gradient(objective: OneStep | Unrolled, window: Tensor) -> tuple[float, float]:
+def loss_and_gradient(objective: Objective, window: Tensor) -> tuple[float, float]:
     step = Multiplication(1.5)
-    loss = objective(step, window, SCALE)
+    n = objective.num_steps
+    loss = objective(step, window[:, :-n], window[:, -n:], squares)
     loss.backward()
     assert step.factor.grad is not None
     return loss.item(), step.factor.grad.item()
-
-
-def test_the_frame_loss_is_in_units_of_each_fields_scale() -> None:
-    prediction = torch.zeros(1, 2, 1, 2)
-    truth = torch.tensor([[[[3.0, 3.0]], [[20.0, 40.0]]]])
-    scale = torch.tensor([3.0, 10.0])[:, None, None]
-    # (1 + 1 + 4 + 16) / 4
-    assert frame_loss(prediction, truth, scale).item() == pytest.approx(5.5)
-
-
-@pytest.mark.parametrize("function", [frame_loss, OneStep.__call__, Unrolled.__call__])
-def test_the_shape_of_the_scale_is_an_annotation_that_can_be_read(function) -> None:
-    assert typing.get_type_hints(function)["scale"].dim_str.split() == ["field", "#y", "#x"]
-
-
-def test_a_scale_of_another_shape_is_refused() -> None:
-    frame = torch.zeros(1, 2, 4, 4)
-    with pytest.raises(TypeError, match="scale"):
-        frame_loss(frame, frame, torch.ones(2))
 
 
 def test_one_step_against_the_hand() -> None:
@@ -83,9 +62,9 @@ def test_one_unrolled_step_is_the_one_step_objective() -> None:
     assert loss_and_gradient(Unrolled(1), window) == loss_and_gradient(OneStep(), window)
 
 
-def test_objectives_say_how_many_frames_they_need() -> None:
-    assert OneStep().horizon == 1
-    assert Unrolled(4).horizon == 4
+def test_objectives_say_how_many_steps_they_need() -> None:
+    assert OneStep().num_steps == 1
+    assert Unrolled(4).num_steps == 4
 
 
 def test_the_optimum_of_an_unrolled_training_is_the_exact_linear_operator() -> None:
@@ -101,18 +80,9 @@ def test_the_optimum_of_an_unrolled_training_is_the_exact_linear_operator() -> N
     def step(window: Tensor) -> Tensor:
         return torch.einsum("ij,btjyx->btiyx", rotation, window)
 
-    loss = Unrolled(3)(step, torch.stack(frames, dim=1), torch.ones(2, 1, 1))
+    windows = torch.stack(frames, dim=1)
+    loss = Unrolled(3)(step, windows[:, :1], windows[:, 1:], squares)
     loss.backward()
     assert loss.item() < 1e-28
     assert rotation.grad is not None
     assert rotation.grad.abs().max() < 1e-13
-
-
-def test_on_a_sphere_the_loss_is_a_mean_over_the_area() -> None:
-    grid = GaussianSphere((16, 32))
-    deviation = torch.tensor([2.0, 3.0], dtype=torch.float64)[:, None, None]
-    prediction, truth = torch.randn(2, 4, 2, *grid.num_points, dtype=torch.float64)
-    expected = mean_square((prediction - truth) / deviation, grid).mean()
-    loss = frame_loss(prediction, truth, loss_scale(deviation, grid))
-    torch.testing.assert_close(loss, expected)
-    assert loss_scale(deviation, PeriodicBox((16, 32))) is deviation

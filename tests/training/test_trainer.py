@@ -23,7 +23,14 @@ from pdesurrogate.grids import Grid
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet
 from pdesurrogate.models.part import parts_to_plain
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import NonFiniteLossError, TrainingConfig, preparation, train, trainer
+from pdesurrogate.training import (
+    NonFiniteLossError,
+    TrainingConfig,
+    Unrolled,
+    preparation,
+    train,
+    trainer,
+)
 
 SPEC = MultiResNet(width=4, levels=1)
 CONFIG = TrainingConfig(epochs=3, batch_size=6, validation_steps=2)  # 28 windows, 5 steps an epoch
@@ -167,7 +174,7 @@ def test_training_leaves_the_callers_random_state_alone(flow: Ladder, out: Path)
 @pytest.mark.parametrize("number", [1, 5, 6, 8, 15])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"ema_decay": 0.9, "unroll": 2, "history": 2, "checkpoint_seconds": 0.0}],
+    [{}, {"ema_decay": 0.9, "objective": Unrolled(2), "history": 2, "checkpoint_seconds": 0.0}],
     ids=["plain", "averaged"],
 )
 def test_a_resumed_training_ends_with_the_same_bits(
@@ -317,7 +324,11 @@ def test_a_training_that_really_diverges_is_stopped(flow: Ladder, out: Path) -> 
     [
         (12, {}, "resolution 12 is not in kolmogorov; its rungs are 8, 16"),
         (8, {"fields": ("vortcity",)}, r"'vortcity' \(did you mean 'vorticity'\?\)"),
-        (8, {"history": 6, "unroll": 3}, "history 6 and unroll 3 need .* 9 frames, .* have 8"),
+        (
+            8,
+            {"history": 6, "objective": Unrolled(3)},
+            "history 6 and horizon 3 need .* 9 frames, .* have 8",
+        ),
         (8, {"validation_steps": 8}, "validation_steps 8 need .* 9 frames, .* have 8"),
         (8, {"device": "cuda:7"}, "device 'cuda:7' was asked for, but this machine has"),
     ],
