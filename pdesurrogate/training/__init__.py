@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pdesurrogate.training.config import Precision, Stage, TrainingConfig
+from pdesurrogate.training.loop import NonFiniteLossError
 from pdesurrogate.training.losses import Criterion, FrameLoss, LossSetting, MeanSquare
 from pdesurrogate.training.objectives import Objective, OneStep, Unrolled
 from pdesurrogate.training.schedule import WarmupCosine
-from pdesurrogate.training.trainer import NonFiniteLossError, train
+from pdesurrogate.training.trainer import train
 
 __all__ = [
     "Criterion",

@@ -30,6 +30,7 @@ class Stage:
         trajectories: Training trajectories that are used, the first ones; None for all.
         freeze: Whether the weights of earlier stages stay as they are.
         learning_rate: Peak rate of the stage; None for that of the training.
+        width: Channels of the finer levels that are added.
 
     Raises:
         ValueError: If a number is below 1.
@@ -40,9 +41,10 @@ class Stage:
     trajectories: int | None = None
     freeze: bool = False
     learning_rate: float | None = None
+    width: int = 32
 
     def __post_init__(self) -> None:
-        for name in ("resolution", "epochs", "trajectories"):
+        for name in ("resolution", "epochs", "trajectories", "width"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} of a stage must be at least 1, got {value}")

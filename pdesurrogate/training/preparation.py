@@ -29,6 +29,8 @@ from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.losses import Criterion, LossSetting
+from pdesurrogate.training.precision import check_precision
+from pdesurrogate.training.tracking import check_trackers
 from pdesurrogate.training.validation import RolloutValidation, spread_windows
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "check_fit",
     "completed",
     "dataset_identity",
+    "horizon",
     "rollout_validation",
     "run_settings",
     "unsaid_settings",
@@ -81,19 +84,24 @@ def _telling_parameters(data: Ladder) -> tuple[str, ...]:
     )
 
 
-def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: int) -> None:
+def check_fit(data: Ladder, resolution: int, config: TrainingConfig) -> None:
     """Refuse a training that the data or the machine do not allow.
 
     Args:
         data: The dataset.
         resolution: The rung to train on.
         config: The user's choices, completed.
-        horizon: Frames that the objective needs after the given ones.
 
     Raises:
         ValueError: Says in one sentence what does not fit.
     """
-    data.grid(resolution)
+    for rung in {resolution, *(config.mixture or ())}:
+        data.grid(rung)
+    if config.mixture is not None and resolution not in config.mixture:
+        raise ValueError(
+            f"mixture must give the resolution {resolution}, of the grid that the surrogate is "
+            f"for, a share; it names {', '.join(map(str, config.mixture))}"
+        )
     data.check_fields(config.fields or ())
     for name in config.fields or ():
         if name in data.static_fields:
@@ -101,19 +109,21 @@ def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: in
                 f"fields must not name {name!r}, which never changes: name it in conditioning"
             )
     for split, following, option in (
-        ("train", horizon, "horizon"),
-        ("valid", config.validation_steps, "validation_steps"),
+        ("train", horizon(config), "an objective's horizon"),
+        ("valid", config.validation_steps, "a validation"),
     ):
         if data.num_trajectories(split) == 0:
             raise ValueError(f"the {split} split of {data.path} is empty")
         stride = f" at frame_stride {data.frame_stride}" if data.frame_stride > 1 else ""
         if data.num_frames < config.history + following:
             raise ValueError(
-                f"history {config.history} and {option} {following} need trajectories of "
+                f"history {config.history} and {option} of {following} need trajectories of "
                 f"{config.history + following} frames, those of {data.path} have "
                 f"{data.num_frames}{stride}"
             )
     check_device(config.device)
+    check_precision(config.precision, torch.device(config.device))
+    check_trackers(config.trackers)
 
 
 def run_settings(
@@ -153,11 +163,24 @@ def dataset_identity(data: Ladder) -> dict[str, Any]:
 
 
 def untrained_surrogate(
-    spec: ModelSpec, data: Ladder, resolution: int, config: TrainingConfig, name: str
+    spec: ModelSpec,
+    data: Ladder,
+    resolution: int,
+    config: TrainingConfig,
+    name: str,
+    earlier: SurrogateInfo | None = None,
 ) -> Surrogate:
     """A surrogate with fresh weights, normalised by the training split.
 
     Draws from torch's global generator.
+
+    Args:
+        spec: The network.
+        data: The dataset.
+        resolution: The rung of its grid.
+        config: The user's choices, completed.
+        name: How tables call it.
+        earlier: Of the surrogate that it extends, whose normalisation it takes over; else None.
 
     Raises:
         ValueError: If the model could not promise for these fields what it is built to.
@@ -172,7 +195,7 @@ def untrained_surrogate(
         fields=tuple(data.fields[field] for field in names),
         history=config.history,
         time_step=data.time_step,
-        statistics=field_statistics(data, resolution, names),
+        statistics=earlier.statistics if earlier else field_statistics(data, resolution, names),
         predicts_change=config.predicts_change,
         grid=grid.to_dict(),
         dataset=data.name,
@@ -183,7 +206,11 @@ def untrained_surrogate(
         epochs=0,
         seed=config.seed,
         settings=_fingerprint(spec, config),
-        conditioning=condition_statistics(data, resolution, config.conditioning or ()),
+        conditioning=(
+            earlier.conditioning
+            if earlier
+            else condition_statistics(data, resolution, config.conditioning or ())
+        ),
     )
     spec.check_fields(info.fields, info.statistics, info.predicts_change)
     model, _ = described(spec)
@@ -197,7 +224,7 @@ def untrained_surrogate(
         parameters=count_parameters(module),
         flops=count_flops(module, info.in_channels, grid),
     )
-    return Surrogate(module.to(config.device), info)
+    return Surrogate(module, info)
 
 
 def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:
@@ -234,22 +261,40 @@ def bound_loss(surrogate: Surrogate, config: TrainingConfig, grid: Grid) -> Crit
 
 
 def window_source(
-    data: Ladder, resolution: int, config: TrainingConfig, horizon: int
+    data: Ladder,
+    resolution: int,
+    config: TrainingConfig,
+    device: torch.device,
+    trajectories: int | None = None,
 ) -> WindowSource:
-    """The training windows: in memory if the split fits there, else on disk."""
+    """The training windows: in memory if the split fits there, else on disk.
+
+    Args:
+        data: The dataset.
+        resolution: The rung.
+        config: The user's choices, completed.
+        device: Where they are wanted.
+        trajectories: How many are used, the first ones; None for all.
+    """
     stored, stride = data.stored, data.frame_stride
-    names, told, device = config.fields or (), config.conditioning, torch.device(config.device)
-    trajectories, length = data.num_trajectories("train"), config.history + horizon
+    names, told, length = config.fields or (), config.conditioning, config.history + horizon(config)
+    used = slice(0, trajectories)
+    count = len(range(data.num_trajectories("train"))[used])
     ny, nx = data.grid(resolution).num_points
-    held = trajectories * (stored.num_frames * len(names) + len(told or ()))
+    held = count * (stored.num_frames * len(names) + len(told or ()))
     if 4 * held * ny * nx < IN_MEMORY_BYTES:
-        frames = load_frames(stored, "train", resolution, names).to(device)
+        frames = load_frames(stored, "train", resolution, names, trajectories=used).to(device)
         if not told:
             return FramesInMemory(frames, length, frame_stride=stride)
-        conditions = load_frames(data, "train", resolution, told, time=slice(0, 1))
+        conditions = load_frames(data, "train", resolution, told, used, time=slice(0, 1))
         return FramesInMemory(frames, length, conditions[:, 0].to(device), stride)
-    windows = Windows(data, "train", resolution, _channels(config), config.history, horizon)
-    return WindowsOnDisk(windows, device)
+    windows = Windows(data, "train", resolution, _channels(config), config.history, horizon(config))
+    return WindowsOnDisk(windows, device, trajectories)
+
+
+def horizon(config: TrainingConfig) -> int:
+    """Frames of a training window after the given ones."""
+    return config.objective.num_steps * config.bundle
 
 
 def _channels(config: TrainingConfig) -> tuple[str, ...]:
@@ -257,9 +302,10 @@ def _channels(config: TrainingConfig) -> tuple[str, ...]:
     return (*(config.fields or ()), *(config.conditioning or ()))
 
 
-def rollout_validation(data: Ladder, resolution: int, config: TrainingConfig) -> RolloutValidation:
+def rollout_validation(
+    data: Ladder, resolution: int, config: TrainingConfig, device: torch.device
+) -> RolloutValidation:
     """Rollouts of the validation split that do not overlap, held in memory."""
-    device = torch.device(config.device)
     windows = Windows(
         data, "valid", resolution, _channels(config), config.history, config.validation_steps
     )
@@ -270,4 +316,6 @@ def rollout_validation(data: Ladder, resolution: int, config: TrainingConfig) ->
         config.validation_windows,
     )
     (held,) = WindowsOnDisk(windows, device).read([numbers])
-    return RolloutValidation(held, config.history, data.grid(resolution), config.batch_size)
+    return RolloutValidation(
+        held, config.history, data.grid(resolution), config.batch_size, config.validation_lead
+    )
