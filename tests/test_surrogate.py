@@ -13,8 +13,18 @@ from torch import nn
 
 from pdesurrogate.fields import Field, FieldStatistics
 from pdesurrogate.grids import Grid, PeriodicBox
-from pdesurrogate.models import FNO, ClassicalUNet, ModelSpec, MultiResNet, ResidualUNet, Strided
+from pdesurrogate.models import (
+    FNO,
+    ClassicalUNet,
+    Extended,
+    Haar,
+    ModelSpec,
+    MultiResNet,
+    ResidualUNet,
+    Strided,
+)
 from pdesurrogate.models.part import parts_to_plain
+from pdesurrogate.models.user_model import UserModel
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 
 VORTICITY = Field("vorticity", "s-1", "vorticity")
@@ -249,6 +259,41 @@ def test_own_specs_are_built_only_when_they_are_handed_in(tmp_path: Path) -> Non
         Surrogate.load(tmp_path)
     loaded = Surrogate.load(tmp_path, specs=[Pointwise])
     assert torch.equal(loaded.module.weight, surrogate.module.weight)
+
+
+class Net(nn.Conv2d):
+    """A network that knows nothing of surrogates."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 1)
+
+
+@pytest.mark.parametrize(
+    ("base", "allowed", "sentence"),
+    [
+        (MultiResNet(width=4, levels=1, space=Strided()), [], None),
+        (Extended(FNO(modes=2, width=4, layers=1), width=4, space=Haar()), [], None),
+        (Pointwise(), [Pointwise], "unknown part 'Pointwise'.*only if you allow it"),
+        (Extended(Pointwise()), [Pointwise], "unknown part 'Pointwise'.*only if you allow it"),
+        (UserModel.of(Net), [Net], "its network .*Net is not one of ours.*only if you allow it"),
+    ],
+    ids=str,
+)
+def test_an_extended_model_is_built_from_its_file_if_its_base_may_be(
+    base: ModelSpec, allowed: list[type], sentence: str | None, tmp_path: Path
+) -> None:
+    spec = Extended(base, width=4)
+    surrogate = random_surrogate(spec, **parts_to_plain(spec))
+    surrogate = Surrogate(
+        surrogate.module, replace(surrogate.info, grid=PeriodicBox((32, 32), (1.0, 1.0)).to_dict())
+    )
+    surrogate.save(tmp_path)
+    if sentence is not None:
+        with pytest.raises(ValueError, match=f"(?s){tmp_path}.*{sentence}"):
+            Surrogate.load(tmp_path)
+    loaded = Surrogate.load(tmp_path, specs=allowed)
+    given = flow(num_points=32)
+    xr.testing.assert_identical(loaded.rollout(given, 2), surrogate.rollout(given, 2))
 
 
 def edited(directory: Path, **changes: Any) -> None:
