@@ -116,6 +116,19 @@ def test_a_step_of_predicted_frames_follows_the_formula() -> None:
     torch.testing.assert_close(stepped[0, 1, :, 0, 0], torch.tensor([-1.0, 110.0]))
 
 
+@pytest.mark.parametrize("predicts_change", [True, False])
+def test_the_networks_target_is_what_makes_a_step_right(predicts_change: bool) -> None:
+    surrogate = pointwise(MATRIX, replace(INFO, predicts_change=predicts_change))
+    window = torch.randn(3, 2, 2, 4, 4)
+    answers: list[torch.Tensor] = []
+    surrogate.module.register_forward_hook(lambda _module, _given, out: answers.append(out))
+    stepped = surrogate.step(window)
+    target = surrogate.network_target(window, stepped[:, -1:])
+    torch.testing.assert_close(target, answers[0], atol=1e-5, rtol=1e-5)
+    two_frames = surrogate.network_target(window, stepped)
+    assert torch.equal(two_frames[:, 2:], target)
+
+
 def test_a_field_that_never_changes_is_not_divided_by_zero() -> None:
     statistics = replace(STATISTICS, std=(2.0, 0.0), change_std=(0.5, 0.0))
     surrogate = pointwise(MATRIX, replace(INFO, statistics=statistics))

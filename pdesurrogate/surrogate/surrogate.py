@@ -104,6 +104,22 @@ class Surrogate:
         frame = torch.cat([predicted, told], dim=1)
         return torch.cat([window[:, 1:], frame[:, None]], dim=1)
 
+    def network_target(
+        self,
+        window: Float[Tensor, "batch time channel y x"],
+        following: Float[Tensor, "batch bundle channel y x"],
+    ) -> Float[Tensor, "batch c_out y x"]:
+        """What the module would have to answer for a step to end in given frames.
+
+        Args:
+            window: As for `step`.
+            following: The frames after it that one step predicts, with the same channels.
+        """
+        last, frames = (part[:, :, : len(self.info.fields)] for part in (window[:, -1:], following))
+        if self.info.predicts_change:
+            return ((frames - last) / self._change_std).flatten(1, 2)
+        return ((frames - self._mean) / self._std).flatten(1, 2)
+
     def rollout(self, given: xr.Dataset, num_steps: int, *, batch_size: int = 16) -> xr.Dataset:
         """Forecast from the last frames of a dataset.
 
