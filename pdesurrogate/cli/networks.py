@@ -15,14 +15,15 @@ from pdesurrogate.models.user_model import UserModel, class_path, find_class
 
 __all__ = ["allowed_models", "name_networks"]
 
-_MODEL = "--model"
 
-
-def name_networks(arguments: Sequence[str]) -> list[str]:
+def name_networks(arguments: Sequence[str], model: str = "--model") -> list[str]:
     """Let `--model my_package.MyNet` name an `nn.Module`, and `--model.width 8` its options.
+
+    So may `--model.base`, if the model itself is one of ours that has a base, and so on.
 
     Args:
         arguments: The command line. Left alone unless it names such a class.
+        model: The option that names a model.
 
     Returns:
         The same, said in the words of `UserModel`.
@@ -36,22 +37,22 @@ def name_networks(arguments: Sequence[str]) -> list[str]:
     words = iter(arguments)
     for word in words:
         option, separator, value = word.partition("=")
-        if option != _MODEL and not option.startswith(f"{_MODEL}."):
+        if option != model and not option.startswith(f"{model}."):
             kept.append(word)
             continue
         value = value if separator else next(words, "")
-        if option == _MODEL:
+        if option == model:
             network = value
         else:
-            options[option.removeprefix(f"{_MODEL}.")] = yaml.safe_load(value)
-    if network is None or "." not in network:
+            options[option.removeprefix(f"{model}.")] = yaml.safe_load(value)
+    if network is None:
         return list(arguments)
-    if issubclass(kind := find_class(network), ModelSpec):
-        return list(arguments)
+    if "." not in network or issubclass(kind := find_class(network), ModelSpec):
+        return name_networks(arguments, f"{model}.base")
     if not issubclass(kind, nn.Module):
         raise ValueError(f"{network} is neither an nn.Module nor a ModelSpec")
     said = {"": class_path(UserModel), ".network": network, ".options": json.dumps(options)}
-    return kept + [f"{_MODEL}{option}={value}" for option, value in said.items()]
+    return kept + [f"{model}{option}={value}" for option, value in said.items()]
 
 
 def allowed_models(paths: Sequence[str]) -> list[type[Any]]:

@@ -105,8 +105,8 @@ def parts_from_plain(options: Mapping[str, Any], known: Iterable[type[Any]]) -> 
 
 
 def _built(value: Any, allowed: Mapping[str, type[Any]]) -> Any:
-    if isinstance(value, Mapping):
-        name = str(value.get("class_path"))
+    if isinstance(value, Mapping) and "class_path" in value:
+        name = str(value["class_path"])
         if name not in allowed:
             raise ValueError(
                 f"{unknown_name('part', name, allowed)}; one of your own is built only if you "

@@ -31,6 +31,11 @@ class ModelSpec(ABC):
         """
         return 2e-3
 
+    @property
+    def is_users_own(self) -> bool:
+        """Whether building and applying the network runs code that is not this package's."""
+        return type(self).__module__.partition(".")[0] != "pdesurrogate"
+
     @abstractmethod
     def build(self, in_channels: int, out_channels: int, grid: Grid) -> nn.Module:
         """The network, freshly initialised.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from inspect import isabstract
 from pathlib import Path
@@ -26,7 +26,7 @@ from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.part import Part, parts_from_plain
 from pdesurrogate.models.user_code import answering_for
-from pdesurrogate.models.user_model import UserModel, class_path
+from pdesurrogate.models.user_model import UserModel, class_path, networks_named
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout
 from pdesurrogate.surrogate.info import SurrogateInfo
@@ -103,6 +103,22 @@ class Surrogate:
             predicted = self._mean + self._std * output
         frame = torch.cat([predicted, told], dim=1)
         return torch.cat([window[:, 1:], frame[:, None]], dim=1)
+
+    def network_target(
+        self,
+        window: Float[Tensor, "batch time channel y x"],
+        following: Float[Tensor, "batch bundle channel y x"],
+    ) -> Float[Tensor, "batch c_out y x"]:
+        """What the module would have to answer for a step to end in given frames.
+
+        Args:
+            window: As for `step`.
+            following: The frames after it that one step predicts, with the same channels.
+        """
+        last, frames = (part[:, :, : len(self.info.fields)] for part in (window[:, -1:], following))
+        if self.info.predicts_change:
+            return ((frames - last) / self._change_std).flatten(1, 2)
+        return ((frames - self._mean) / self._std).flatten(1, 2)
 
     def rollout(self, given: xr.Dataset, num_steps: int, *, batch_size: int = 16) -> xr.Dataset:
         """Forecast from the last frames of a dataset.
@@ -329,20 +345,30 @@ def _spec(
     }
     if info.model not in allowed:
         raise ValueError(unknown_name("model", info.model, allowed))
-    parts = [kind for kind in known if issubclass(kind, Part)]
+    _check_networks(networks_named(info.options), specs)
+    parts = [*(kind for kind in known if issubclass(kind, Part | ModelSpec)), UserModel]
     return lambda options: allowed[info.model](**parts_from_plain(options, parts))
 
 
 def _users_model(
     info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part | nn.Module]]
 ) -> Callable[[dict[str, Any]], ModelSpec]:
-    """The same for a network of the user's own: a run may not say what is imported."""
-    if info.model not in {class_path(kind) for kind in specs if issubclass(kind, nn.Module)}:
-        raise ValueError(
-            f"its network {info.model} is not one of ours and is built only if you allow it: "
-            f"specs=[{info.model.rpartition('.')[2]}], on the command line --models {info.model}"
-        )
+    """The same for a network of the user's own."""
+    _check_networks([info.model], specs)
     return lambda options: UserModel(info.model, options)
+
+
+def _check_networks(
+    names: Iterable[str], specs: Sequence[type[ModelSpec | Part | nn.Module]]
+) -> None:
+    """Refuse networks that the user did not allow: a run may not say what is imported."""
+    allowed = {class_path(kind) for kind in specs if issubclass(kind, nn.Module)}
+    for name in names:
+        if name not in allowed:
+            raise ValueError(
+                f"its network {name} is not one of ours and is built only if you allow it: "
+                f"specs=[{name.rpartition('.')[2]}], on the command line --models {name}"
+            )
 
 
 @torch.no_grad()
