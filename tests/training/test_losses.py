@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -237,7 +238,7 @@ def test_the_sobolev_error_knows_which_edges_are_walls() -> None:
 
 
 def test_the_sobolev_error_is_not_for_spheres() -> None:
-    with pytest.raises(ValueError, match="H1 .* not for spheres: choose RelativeL2"):
+    with pytest.raises(ValueError, match=r"H1 .* not for spheres: choose RelativeL2"):
         H1().on(setting(SPHERE))
 
 
@@ -432,7 +433,7 @@ def test_a_weighted_sum_adds_up_its_terms() -> None:
         (lambda: WeightedSum((), ()), "WeightedSum.terms must name at least one loss, got []"),
         (
             lambda: WeightedSum((MeanSquare(), H1())),
-            "WeightedSum.weights must be 2 numbers, one for each of the terms, got [1.0]",
+            "WeightedSum.weights must be as many numbers as there are terms, 2, got [1.0]",
         ),
         (
             lambda: WeightedSum(weights=(0.0,)),
@@ -441,6 +442,5 @@ def test_a_weighted_sum_adds_up_its_terms() -> None:
     ],
 )
 def test_nonsense_is_refused(make: Any, sentence: str) -> None:
-    with pytest.raises(ValueError) as refusal:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
         make()
-    assert sentence in str(refusal.value)

@@ -40,8 +40,9 @@ class BandWeighted(FrameLoss):
         ValueError: If `power` is not finite.
 
     References:
-        Rahaman et al. (2019), *On the Spectral Bias of Neural Networks*. Chattopadhyay & Hassanzadeh
-        (2023), *Long-term instabilities of deep learning-based digital twins of the climate system*.
+        Rahaman et al. (2019), *On the Spectral Bias of Neural Networks*. Chattopadhyay &
+        Hassanzadeh (2023), *Long-term instabilities of deep learning-based digital twins of the
+        climate system: The cause and a solution*.
     """
 
     power: float = 1.0

@@ -45,8 +45,8 @@ class WeightedSum(FrameLoss):
             raise ValueError("WeightedSum.terms must name at least one loss, got []")
         if len(self.weights) != len(self.terms):
             raise ValueError(
-                f"WeightedSum.weights must be {len(self.terms)} numbers, one for each of the terms, "
-                f"got {list(self.weights)}"
+                "WeightedSum.weights must be as many numbers as there are terms, "
+                f"{len(self.terms)}, got {list(self.weights)}"
             )
         if any(not 0 < weight < math.inf for weight in self.weights):
             raise ValueError(f"WeightedSum.weights must be positive, got {list(self.weights)}")
