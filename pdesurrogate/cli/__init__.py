@@ -21,6 +21,8 @@ _LISTS = (
     "--models",
     "--domain_extent",
     "--references",
+    "--loss.fields",
+    "--loss.weights",
 )
 _USERS_SYSTEM = ("ENOSPC", "ENOENT", "EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EDQUOT")
 

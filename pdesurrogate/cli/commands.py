@@ -20,6 +20,7 @@ from pdesurrogate.cli.costs import describe_cost
 from pdesurrogate.cli.info import describe
 from pdesurrogate.cli.networks import allowed_models
 from pdesurrogate.cli.parsing import Parser
+from pdesurrogate.cli.training_parts import training_parts
 from pdesurrogate.data import Recipe, generate, list_recipes, open_dataset
 from pdesurrogate.demo import DemoConfig, run_demo
 from pdesurrogate.evaluation import evaluate, write_evaluation
@@ -77,7 +78,7 @@ def _list_parser() -> Parser:
     parser = Parser(description="List what can be named on the command line.")
     parser.add_argument(
         "what",
-        type=Literal["datasets", "models", "metrics", "protocols"],
+        type=Literal["datasets", "models", "metrics", "protocols", "objectives", "losses"],
         help="kind of thing to list",
     )
     return parser
@@ -90,6 +91,12 @@ def _list(arguments: Any) -> None:
         "metrics": lambda: _summaries(pdesurrogate.metrics, pdesurrogate.metrics.__all__),
         "protocols": lambda: {
             name: _first_line(protocol) for name, protocol in known_protocols().items()
+        },
+        "objectives": lambda: {
+            name: _first_line(kind) for name, kind in training_parts()["objective"].items()
+        },
+        "losses": lambda: {
+            name: _first_line(kind) for name, kind in training_parts()["loss"].items()
         },
     }
     rows = listings[arguments.what]()

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from pdesurrogate.training.config import Precision, Stage, TrainingConfig
 from pdesurrogate.training.loop import NonFiniteLossError
-from pdesurrogate.training.losses import Criterion, FrameLoss, LossSetting, MeanSquare
-from pdesurrogate.training.objectives import Objective, OneStep, Unrolled
+from pdesurrogate.training.losses import (
+    H1,
+    BandWeighted,
+    Conservation,
+    Criterion,
+    Divergence,
+    FrameLoss,
+    LossSetting,
+    MeanSquare,
+    RelativeL2,
+    WeightedSum,
+)
+from pdesurrogate.training.objectives import (
+    Curriculum,
+    CutGradients,
+    Objective,
+    OneStep,
+    Pushforward,
+    Unrolled,
+)
 from pdesurrogate.training.schedule import WarmupCosine
 from pdesurrogate.training.trainer import train
 
 __all__ = [
+    "H1",
+    "BandWeighted",
+    "Conservation",
     "Criterion",
+    "Curriculum",
+    "CutGradients",
+    "Divergence",
     "FrameLoss",
     "LossSetting",
     "MeanSquare",
@@ -18,9 +42,12 @@ __all__ = [
     "Objective",
     "OneStep",
     "Precision",
+    "Pushforward",
+    "RelativeL2",
     "Stage",
     "TrainingConfig",
     "Unrolled",
     "WarmupCosine",
+    "WeightedSum",
     "train",
 ]

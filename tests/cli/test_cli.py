@@ -158,6 +158,8 @@ def test_info_verifies_checksums(journey, capsys):
         ("models", "MultiResNet"),
         ("metrics", "nrmse"),
         ("protocols", "projected"),
+        ("objectives", "Unrolled"),
+        ("losses", "MeanSquare"),
     ],
 )
 def test_list_names_what_can_be_named(what, name, capsys):
@@ -345,7 +347,11 @@ MISTAKES = [
     ("report {eval} --out {report}", "--overwrite"),
     ("info {new}", "there is nothing at {new}"),
     ("info {run}/checkpoint", "is no dataset, finished run or evaluation"),
-    ("list model", "WHAT must be one of 'datasets', 'models', 'metrics', 'protocols', got 'model'"),
+    (
+        "list model",
+        "WHAT must be one of 'datasets', 'models', 'metrics', 'protocols', 'objectives', "
+        "'losses', got 'model'",
+    ),
     ("trian", "unknown command 'trian' (did you mean 'train'?)"),
     (
         "count --model MultiResnet --resolution 8 --in_channels 1 --out_channels 1",

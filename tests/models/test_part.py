@@ -21,8 +21,17 @@ class Outer(Part):
 def test_round_trip() -> None:
     outer = Outer(inner=Inner(3), sizes=(4,))
     plain = parts_to_plain(outer)
-    assert plain["inner"] == {"class_path": "Inner", "init_args": {"number": 3}}
+    path = f"{__name__}.Inner"  # it is none of the package's
+    assert plain["inner"] == {"class_path": path, "init_args": {"number": 3}}
     assert Outer(**parts_from_plain(plain, [Inner])) == outer
+    plain["inner"]["class_path"] = "Inner"  # as runs said before
+    assert Outer(**parts_from_plain(plain, [Inner])) == outer
+
+
+def test_a_part_of_ones_own_is_built_if_allowed_only() -> None:
+    plain = parts_to_plain(Outer())
+    with pytest.raises(ValueError, match=rf"specs=\[Inner\], .* --models {__name__}.Inner$"):
+        parts_from_plain(plain, [Haar])
 
 
 def test_a_models_space_is_told() -> None:
