@@ -174,11 +174,13 @@ def untrained_surrogate(
         settings=_fingerprint(spec, config),
         conditioning=condition_statistics(data, resolution, config.conditioning or ()),
     )
-    spec.check_fields(info.fields, info.statistics, info.predicts_change)
+    spec.check_fields(info.fields, info.statistics, info.predicts_change, info.bundle)
     model, _ = described(spec)
     with answering_for(spec, model):
-        module = spec.build_conditioned(info.in_channels, len(names), grid, info.parameter_channels)
-    try_out(spec, model, module, info.in_channels, len(names), grid)
+        module = spec.build_conditioned(
+            info.in_channels, info.out_channels, grid, info.parameter_channels
+        )
+    try_out(spec, model, module, info.in_channels, info.out_channels, grid)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ValueError(f"{model} has no parameters that could be trained")
     info = replace(
