@@ -6,6 +6,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -165,13 +166,19 @@ def test_objective_and_loss_are_trained_with_by_name(folder: Path, tracer: Ladde
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("bundle", [1, 3])
 def test_the_protocol_takes_each_error_from_the_better_side(
-    folder: Path, tracer: Ladder, trained: Surrogate
+    bundle: int, folder: Path, tracer: Ladder, trained: Surrogate
 ) -> None:
     blended = module(folder, "blended").Blended()
     protocols = ["native", "projected", blended]
-    table = ps.evaluate([trained], tracer, [16, 32], protocols, num_steps=2).to_dataset()
-    first = table.isel(run=0, lead_time=0).sel(resolution=32)
+    if bundle > 1:
+        spec = module(folder, "plain_convnet").PlainConvNet(width=4, layers=2)
+        network = spec.build(1, bundle, tracer.grid(16)).requires_grad_(False)
+        trained = Surrogate(network, replace(trained.info, bundle=bundle))
+    table = ps.evaluate([trained], tracer, [16, 32], protocols, num_steps=4).to_dataset()
+    # What one step predicts: later ones start from different fields.
+    first = table.isel(run=0, lead_time=slice(bundle)).sel(resolution=32)
     errors = {
         (kind, protocol): first[f"{kind}_error"].sel(protocol=protocol).values
         for kind in ("in_band", "out_of_band")

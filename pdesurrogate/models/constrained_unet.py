@@ -98,14 +98,18 @@ class ConstrainedUNet(UNetSpec):
         )
 
     def check_fields(
-        self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
+        self,
+        fields: Sequence[Field],
+        statistics: FieldStatistics,
+        predicts_change: bool,
+        bundle: int = 1,
     ) -> None:
         """Refuse fields whose normalisation would break the output's conditions.
 
         Raises:
             ValueError: Says which condition on which field, and why.
         """
-        self.output.check_fields(fields, statistics, predicts_change)
+        self.output.check_fields(fields, statistics, predicts_change, bundle)
         if self.obstacle_channel is not None and not predicts_change:
             raise ValueError(
                 "obstacle_channel needs predicts_change: a normalised field is not zero where the "

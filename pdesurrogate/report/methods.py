@@ -27,7 +27,7 @@ class Method:
         training_resolution: Points along y of the grid it knows; None if it knows none.
         seeds: Seeds of the trainings; empty for a baseline.
         parameters: Trained numbers.
-        flops: Floating-point operations of one step at the training grid; NaN if unknown.
+        flops: Floating-point operations of one frame at the training grid; NaN if unknown.
         training_seconds: Wall time of one training, averaged over seeds.
         told: What it is told besides the fields, as the file lists it.
         look: Colour and marker.

@@ -18,7 +18,6 @@ __all__ = [
     "Batch",
     "Batches",
     "FramesInMemory",
-    "MixedBatches",
     "WindowSource",
     "WindowsOnDisk",
 ]
@@ -137,7 +136,7 @@ class Batch(NamedTuple):
     size: int
 
 
-class MixedBatches:
+class Batches:
     """Every window once per epoch, shuffled anew in each, every batch seen on one rung.
 
     The order is a function of the seed and the epoch alone, whatever the rungs, their shares and
@@ -209,26 +208,6 @@ class MixedBatches:
         counts = _apportioned(len(self), [self.shares[rung] for rung in rungs])
         ordered = [rung for rung, count in zip(rungs, counts, strict=True) for _ in range(count)]
         return [ordered[i] for i in _shuffled(len(ordered), (self.seed, epoch, 1)).tolist()]
-
-
-class Batches:
-    """Every window of one rung once per epoch, without a word of processes or rungs.
-
-    Args:
-        source: The windows.
-        batch_size: As for `MixedBatches`.
-        seed: As for `MixedBatches`.
-    """
-
-    def __init__(self, source: WindowSource, batch_size: int, seed: int) -> None:
-        self._batches = MixedBatches({0: source}, batch_size, seed)
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def epoch(self, epoch: int, *, first: int = 0) -> Iterator[WindowBatch]:
-        """The batches of one epoch, from batch number `first` on."""
-        return (batch.windows for batch in self._batches.epoch(epoch, first=first))
 
 
 def _shuffled(length: int, entropy: tuple[int, ...]) -> Tensor:

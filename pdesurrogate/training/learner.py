@@ -55,7 +55,7 @@ class Learner:
     ) -> None:
         self.surrogate, self.config, self.criteria, self.ranks = surrogate, config, criteria, ranks
         module = surrogate.module
-        self._heads = LevelHeads.on(surrogate) if config.level_loss > 0 else None
+        self._heads = _level_heads(surrogate) if config.level_loss > 0 else None
         self._trained = module if self._heads is None else _WithHeads(module, self._heads)
         if config.compile:
             module.compile()
@@ -190,6 +190,13 @@ class _WithHeads(nn.Module):
 
     def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
         return self.network(v)
+
+
+def _level_heads(surrogate: Surrogate) -> LevelHeads:
+    info = surrogate.info
+    return LevelHeads(
+        surrogate.module, info.in_channels, info.out_channels, info.training_grid, info.model
+    )
 
 
 def _nothing(prediction: Tensor, truth: Tensor) -> Tensor:

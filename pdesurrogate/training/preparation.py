@@ -194,6 +194,7 @@ def untrained_surrogate(
         options=options,
         fields=tuple(data.fields[field] for field in names),
         history=config.history,
+        bundle=config.bundle,
         time_step=data.time_step,
         statistics=earlier.statistics if earlier else field_statistics(data, resolution, names),
         predicts_change=config.predicts_change,
@@ -212,11 +213,13 @@ def untrained_surrogate(
             else condition_statistics(data, resolution, config.conditioning or ())
         ),
     )
-    spec.check_fields(info.fields, info.statistics, info.predicts_change)
+    spec.check_fields(info.fields, info.statistics, info.predicts_change, info.bundle)
     model, _ = described(spec)
     with answering_for(spec, model):
-        module = spec.build_conditioned(info.in_channels, len(names), grid, info.parameter_channels)
-    try_out(spec, model, module, info.in_channels, len(names), grid)
+        module = spec.build_conditioned(
+            info.in_channels, info.out_channels, grid, info.parameter_channels
+        )
+    try_out(spec, model, module, info.in_channels, info.out_channels, grid)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ValueError(f"{model} has no parameters that could be trained")
     info = replace(

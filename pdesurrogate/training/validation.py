@@ -13,7 +13,7 @@ from torch import Tensor
 from pdesurrogate.grids import Grid
 from pdesurrogate.metrics import mean_square, nrmse
 from pdesurrogate.metrics.blow_up import blow_up_limit
-from pdesurrogate.rollout import rollout
+from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training.distributed import Ranks
 
@@ -90,9 +90,11 @@ class RolloutValidation:
         limit = blow_up_limit(following, self.grid)
         is_broken = torch.zeros(len(windows), dtype=torch.bool, device=windows.device)
         errors = []
-        steps = rollout(surrogate.step, given, following.shape[1])
-        for window, truth in zip(steps, following.unbind(1), strict=True):
-            predicted = window[:, -1, fields]
+        frames = rollout_frames(
+            surrogate.step, given, following.shape[1], surrogate.info.bundle
+        )
+        for frame, truth in zip(frames, following.unbind(1), strict=True):
+            predicted = frame[:, fields]
             errors.append(nrmse(predicted, truth, self.grid).double().mean(dim=1))
             is_broken |= ~(mean_square(predicted.double(), self.grid) <= limit).all(dim=1)
         every = torch.stack(errors, dim=1)

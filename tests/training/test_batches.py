@@ -4,9 +4,23 @@ import pytest
 import torch
 
 from pdesurrogate.data import Ladder, Windows, load_frames
-from pdesurrogate.training.batches import Batches, FramesInMemory, MixedBatches, WindowsOnDisk
+from pdesurrogate.training.batches import Batches, FramesInMemory, WindowsOnDisk, WindowSource
 
 FIELDS = ("velocity_x", "vorticity")
+
+
+
+class OneRung:
+    """Batches of one rung without a word of it."""
+
+    def __init__(self, source: WindowSource, batch_size: int, seed: int) -> None:
+        self.batches = Batches({8: source}, batch_size, seed)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def epoch(self, epoch: int, *, first: int = 0) -> Iterator[Tensor]:
+        return (batch.windows for batch in self.batches.epoch(epoch, first=first))
 
 
 def frames(num_trajectories: int = 3, num_frames: int = 6) -> torch.Tensor:
@@ -23,7 +37,7 @@ def test_windows_are_consecutive_frames_of_one_trajectory() -> None:
 
 
 def test_every_window_comes_once_per_epoch() -> None:
-    batches = Batches(FramesInMemory(frames(), length=3), batch_size=5, seed=1)
+    batches = OneRung(FramesInMemory(frames(), length=3), batch_size=5, seed=1)
     assert len(batches) == 3
     epoch = list(batches.epoch(0))
     assert [len(batch) for batch in epoch] == [5, 5, 2]
@@ -33,7 +47,7 @@ def test_every_window_comes_once_per_epoch() -> None:
 
 def test_the_order_depends_on_seed_and_epoch_only() -> None:
     def order(seed: int, epoch: int) -> list[float]:
-        batches = Batches(FramesInMemory(frames(), length=3), batch_size=5, seed=seed)
+        batches = OneRung(FramesInMemory(frames(), length=3), batch_size=5, seed=seed)
         return torch.cat(list(batches.epoch(epoch)))[:, 0, 0, 0, 0].tolist()
 
     torch.manual_seed(0)
@@ -45,7 +59,7 @@ def test_the_order_depends_on_seed_and_epoch_only() -> None:
 
 
 def test_an_epoch_can_be_entered_in_the_middle() -> None:
-    batches = Batches(FramesInMemory(frames(), length=3), batch_size=5, seed=1)
+    batches = OneRung(FramesInMemory(frames(), length=3), batch_size=5, seed=1)
     whole, rest = list(batches.epoch(4)), list(batches.epoch(4, first=1))
     assert len(rest) == 2
     assert all(torch.equal(a, b) for a, b in zip(whole[1:], rest, strict=True))
@@ -56,14 +70,14 @@ def test_memory_and_disk_give_the_same_batches(flow: Ladder) -> None:
     memory = FramesInMemory(load_frames(flow, "train", 16, FIELDS), length=4)
     disk = WindowsOnDisk(Windows(flow, "train", 16, FIELDS, 3, 1), torch.device("cpu"))
     assert len(memory) == len(disk)
-    for a, b in zip(Batches(memory, 8, 0).epoch(0), Batches(disk, 8, 0).epoch(0), strict=True):
+    for a, b in zip(OneRung(memory, 8, 0).epoch(0), OneRung(disk, 8, 0).epoch(0), strict=True):
         assert torch.equal(a, b)
 
 
 def test_reading_from_disk_leaves_the_random_state_alone(flow: Ladder) -> None:
     disk = WindowsOnDisk(Windows(flow, "train", 8, FIELDS, 1, 1), torch.device("cpu"))
     before = torch.get_rng_state()
-    list(Batches(disk, 8, 0).epoch(0))
+    list(OneRung(disk, 8, 0).epoch(0))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -77,8 +91,8 @@ def firsts(windows: torch.Tensor) -> list[float]:
 
 
 def test_rungs_mixed_or_not_see_the_same_windows_in_the_same_order() -> None:
-    alone = Batches(numbered(), batch_size=2, seed=1)
-    mixed = MixedBatches({2: numbered(), 4: numbered(rung=4)}, 2, 1, {2: 0.5, 4: 0.5})
+    alone = OneRung(numbered(), batch_size=2, seed=1)
+    mixed = Batches({2: numbered(), 4: numbered(rung=4)}, 2, 1, {2: 0.5, 4: 0.5})
     assert len(alone) == len(mixed) == 6
     for epoch in range(3):
         seen = list(mixed.epoch(epoch))
@@ -99,7 +113,7 @@ def test_rungs_mixed_or_not_see_the_same_windows_in_the_same_order() -> None:
 def test_as_many_batches_as_its_share_says_are_seen_on_a_rung(
     shares: dict[int, float], counts: tuple[int, int]
 ) -> None:
-    mixed = MixedBatches({2: numbered(), 4: numbered(rung=4)}, 2, 1, shares)
+    mixed = Batches({2: numbered(), 4: numbered(rung=4)}, 2, 1, shares)
     for epoch in range(4):
         rungs = mixed.rungs(epoch)
         assert (rungs.count(2), rungs.count(4)) == counts
@@ -110,7 +124,7 @@ def test_as_many_batches_as_its_share_says_are_seen_on_a_rung(
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
 @pytest.mark.parametrize("first", [0, 1, 2, 3])
 def test_the_shares_of_the_processes_in_order_are_the_batches(world: int, first: int) -> None:
-    mixed = MixedBatches({2: numbered(), 4: numbered(rung=4)}, 5, 3, {2: 0.7, 4: 0.3})
+    mixed = Batches({2: numbered(), 4: numbered(rung=4)}, 5, 3, {2: 0.7, 4: 0.3})
     whole = list(mixed.epoch(1))
     shares = [list(mixed.epoch(1, first=first, rank=r, world=world)) for r in range(world)]
     together = list(zip(*shares, strict=True))
@@ -134,7 +148,7 @@ def test_from_disk_a_process_reads_its_share_only(
         return original(self, index)
 
     monkeypatch.setattr(Windows, "__getitem__", noted)
-    batches = MixedBatches({8: WindowsOnDisk(windows, torch.device("cpu"))}, 4, 0)
+    batches = Batches({8: WindowsOnDisk(windows, torch.device("cpu"))}, 4, 0)
     counts = []
     for rank in range(3):
         read.clear()
@@ -148,7 +162,7 @@ def test_a_process_without_a_share_is_given_no_windows_of_the_right_shape(flow: 
     memory = FramesInMemory(load_frames(flow, "train", 8, FIELDS), length=2)
     disk = WindowsOnDisk(Windows(flow, "train", 8, FIELDS, 1, 1), torch.device("cpu"))
     for source in (memory, disk):
-        batch = next(MixedBatches({8: source}, 2, 0).epoch(0, rank=2, world=3))
+        batch = next(Batches({8: source}, 2, 0).epoch(0, rank=2, world=3))
         assert batch.windows.shape == (0, 2, 2, 8, 8)
         assert batch.size == 2
 
@@ -159,7 +173,7 @@ def test_the_first_trajectories_alone_can_be_used(flow: Ladder) -> None:
     memory = FramesInMemory(held, 2, trajectories=1)
     disk = WindowsOnDisk(windows, torch.device("cpu"), trajectories=1)
     assert len(memory) == len(disk) == windows.per_trajectory < len(windows)
-    for a, b in zip(Batches(memory, 3, 0).epoch(0), Batches(disk, 3, 0).epoch(0), strict=True):
+    for a, b in zip(OneRung(memory, 3, 0).epoch(0), OneRung(disk, 3, 0).epoch(0), strict=True):
         assert torch.equal(a, b)
     (last,) = memory.read([torch.tensor([len(memory) - 1])])
     assert torch.equal(last[0, -1], held[0, -1])
@@ -173,6 +187,6 @@ def test_the_first_trajectories_alone_can_be_used(flow: Ladder) -> None:
 
 def test_rungs_that_do_not_fit_together_are_refused() -> None:
     with pytest.raises(ValueError, match=r"same windows, got so many: \{2: 12, 4: 8\}"):
-        MixedBatches({2: numbered(), 4: numbered(2, rung=4)}, 2, 1)
+        Batches({2: numbered(), 4: numbered(2, rung=4)}, 2, 1)
     with pytest.raises(ValueError, match=r"shares for the rungs \[2, 8\] but windows for \[2, 4\]"):
-        MixedBatches({2: numbered(), 4: numbered(rung=4)}, 2, 1, {2: 0.5, 8: 0.5})
+        Batches({2: numbered(), 4: numbered(rung=4)}, 2, 1, {2: 0.5, 8: 0.5})

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,6 +10,7 @@ from pdesurrogate.fields import Field, FieldStatistics
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.validation import RolloutValidation, spread_windows
+from tests.recurrence import Recurrence, recurrence
 
 GRID = PeriodicBox((4, 4))
 
@@ -66,6 +69,19 @@ def test_the_mean_runs_over_all_windows_of_unequal_batches() -> None:
     judge = RolloutValidation(windows.expand(-1, -1, 1, 4, 4), 1, GRID, batch_size=2)
     last, first = judge(multiplication(2.0, channels=1))
     assert last == first == pytest.approx((1.0 + 0.0 + 0.5) / 3)
+
+
+@pytest.mark.parametrize("history", [1, 2, 3])
+@pytest.mark.parametrize("bundle", [1, 2, 3])
+def test_every_frame_of_a_bundle_is_compared_with_its_own(history: int, bundle: int) -> None:
+    given, truth = [5.0, 3.0, 7.0][:history], [1.0, 2.0, 4.0, -8.0, 16.0]
+    info = replace(multiplication(1.0, history=history).info, bundle=bundle)
+    surrogate = Surrogate(Recurrence(history, bundle, fields=2), info)
+    every, first = validation(*given, *truth, history=history)(surrogate)
+    predicted = recurrence(given, history, bundle, len(truth))
+    errors = [abs(p - y) / abs(y) for p, y in zip(predicted, truth, strict=True)]
+    assert first == pytest.approx(errors[0])
+    assert every == pytest.approx(sum(errors) / len(errors))
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e30])
