@@ -90,9 +90,7 @@ class RolloutValidation:
         limit = blow_up_limit(following, self.grid)
         is_broken = torch.zeros(len(windows), dtype=torch.bool, device=windows.device)
         errors = []
-        frames = rollout_frames(
-            surrogate.step, given, following.shape[1], surrogate.info.bundle
-        )
+        frames = rollout_frames(surrogate.step, given, following.shape[1], surrogate.info.bundle)
         for frame, truth in zip(frames, following.unbind(1), strict=True):
             predicted = frame[:, fields]
             errors.append(nrmse(predicted, truth, self.grid).double().mean(dim=1))

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
+from torch import Tensor
 
 from pdesurrogate.data import Ladder, Windows, load_frames
 from pdesurrogate.training.batches import Batches, FramesInMemory, WindowsOnDisk, WindowSource
 
 FIELDS = ("velocity_x", "vorticity")
-
 
 
 class OneRung:
