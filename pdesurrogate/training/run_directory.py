@@ -21,7 +21,15 @@ from pdesurrogate.training.epoch_metrics import EpochMetrics
 __all__ = ["RunDirectory"]
 
 SETTINGS, METRICS = "config.yaml", "metrics.csv"
-CONTENTS = (SETTINGS, METRICS, "model.safetensors", "surrogate.json", "checkpoint")
+CONTENTS = (
+    SETTINGS,
+    METRICS,
+    "model.safetensors",
+    "surrogate.json",
+    "checkpoint",
+    "tensorboard",
+    "wandb",
+)
 
 FREE = ("data", "device", "checkpoint_seconds", "time_budget", "trackers")
 """Settings that may differ when a run is resumed: they do not say what is computed."""
