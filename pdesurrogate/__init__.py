@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from pdesurrogate.evaluation import evaluate, open_evaluation, write_evaluation
     from pdesurrogate.report import plot_levels, write_report
     from pdesurrogate.surrogate import Surrogate
-    from pdesurrogate.training import TrainingConfig, train
+    from pdesurrogate.training import TrainingConfig, find_learning_rate, train
 
 __all__ = [
     "Surrogate",
     "TrainingConfig",
     "evaluate",
+    "find_learning_rate",
     "generate",
     "initial_conditions",
     "metrics",
@@ -37,6 +38,7 @@ _HOME = {
     "Surrogate": "surrogate",
     "TrainingConfig": "training",
     "evaluate": "evaluation",
+    "find_learning_rate": "training",
     "generate": "data",
     "open_dataset": "data",
     "open_evaluation": "evaluation",

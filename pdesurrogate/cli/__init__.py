@@ -89,7 +89,7 @@ def _run(arguments: list[str]) -> None:
             # Only an option can have options of its own: --model.width.
             arguments.remove(model)
             arguments[1:1] = ["--model", model]
-    if arguments[:1] in (["train"], ["count"], ["check-model"]):
+    if arguments[:1] in (["train"], ["find-rate"], ["count"], ["check-model"]):
         arguments = name_networks(arguments)
         for option, value in itertools.pairwise(arguments):
             if option == "--model":

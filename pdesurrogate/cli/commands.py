@@ -20,6 +20,7 @@ from pdesurrogate.cli.costs import describe_cost
 from pdesurrogate.cli.info import describe
 from pdesurrogate.cli.networks import allowed_models
 from pdesurrogate.cli.parsing import Parser
+from pdesurrogate.cli.rates import show_rates
 from pdesurrogate.cli.training_parts import training_parts
 from pdesurrogate.data import Recipe, generate, list_recipes, open_dataset
 from pdesurrogate.demo import DemoConfig, run_demo
@@ -31,7 +32,7 @@ from pdesurrogate.models.matching import Target
 from pdesurrogate.models.part import Part
 from pdesurrogate.report import write_report
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import TrainingConfig, train
+from pdesurrogate.training import TrainingConfig, find_learning_rate, train
 
 __all__ = ["COMMANDS", "Command", "model_names"]
 
@@ -170,6 +171,35 @@ def _train(arguments: Any) -> None:
         overwrite=arguments.overwrite,
     )
     print(f"{arguments.out}: {surrogate.info.parameters:,} parameters")
+
+
+def _find_rate_parser() -> Parser:
+    parser = Parser(
+        description="Train a little at ever higher rates, and see where the loss turns."
+    )
+    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser.add_argument("--data", type=str, required=True, help="folder of the dataset")
+    parser.add_argument("--model", type=ModelSpec, required=True, help="the model and its options")
+    parser.add_argument("--resolution", type=int, required=True, help="the rung to train on")
+    parser.add_argument("--lowest", type=float, default=1e-6, help="the first rate")
+    parser.add_argument("--highest", type=float, default=1.0, help="the last rate")
+    parser.add_argument("--steps", type=int, default=100, help="optimiser steps")
+    parser.add_class_arguments(TrainingConfig, None)
+    return parser
+
+
+def _find_rate(arguments: Any) -> None:
+    show_rates(
+        find_learning_rate(
+            arguments.model,
+            open_dataset(arguments.data),
+            arguments.resolution,
+            TrainingConfig(**_picked(arguments, TrainingConfig)),
+            lowest=arguments.lowest,
+            highest=arguments.highest,
+            steps=arguments.steps,
+        )
+    )
 
 
 def _evaluate_parser() -> Parser:
@@ -348,6 +378,7 @@ COMMANDS = {
     "generate": Command("simulate a dataset", _generate_parser, _generate),
     "check-model": Command("hold a model to the contract", _check_parser, _check),
     "count": Command("count what a model costs", _count_parser, _count),
+    "find-rate": Command("look for a learning rate", _find_rate_parser, _find_rate),
     "train": Command("train a surrogate", _train_parser, _train),
     "evaluate": Command("measure surrogates on every grid", _evaluate_parser, _evaluate),
     "report": Command("write a page about evaluations", _report_parser, _report),

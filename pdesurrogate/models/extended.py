@@ -76,14 +76,18 @@ class Extended(ModelSpec):
         return self.base.least_parameters
 
     def check_fields(
-        self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
+        self,
+        fields: Sequence[Field],
+        statistics: FieldStatistics,
+        predicts_change: bool,
+        bundle: int = 1,
     ) -> None:
         """Refuse what the base refuses.
 
         Raises:
             ValueError: As the base does.
         """
-        self.base.check_fields(fields, statistics, predicts_change)
+        self.base.check_fields(fields, statistics, predicts_change, bundle)
 
     def build(self, in_channels: int, out_channels: int, grid: Grid) -> UNet:
         """The network, freshly initialised.

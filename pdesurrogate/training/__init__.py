@@ -24,6 +24,7 @@ from pdesurrogate.training.objectives import (
     Pushforward,
     Unrolled,
 )
+from pdesurrogate.training.rate_finder import find_learning_rate
 from pdesurrogate.training.schedule import WarmupCosine
 from pdesurrogate.training.trainer import train
 
@@ -49,5 +50,6 @@ __all__ = [
     "Unrolled",
     "WarmupCosine",
     "WeightedSum",
+    "find_learning_rate",
     "train",
 ]

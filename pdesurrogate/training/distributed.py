@@ -17,11 +17,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 __all__ = ["Ranks", "held_back", "is_main_process", "joined", "local_device", "parallelised"]
 
-_OPTIONS = inspect.signature(DistributedDataParallel).parameters
-_EXCHANGE_BUFFERS = next(
-    name for name in ("forward_sync_buffers", "broadcast_buffers") if name in _OPTIONS
+_KEEP_BUFFERS: dict[str, Any] = next(
+    {name: False}
+    for name in ("forward_sync_buffers", "broadcast_buffers")  # newer versions of torch first
+    if name in inspect.signature(DistributedDataParallel).parameters
 )
-"""How torch calls it, newer versions first."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def parallelised(module: nn.Module, ranks: Ranks) -> nn.Module:
     devices = [device] if device.type == "cuda" else None
     # Buffers do not learn: exchanging them before every step of a rollout would change what an
     # earlier step still needs for its gradient.
-    return DistributedDataParallel(module, device_ids=devices, **{_EXCHANGE_BUFFERS: False})
+    return DistributedDataParallel(module, device_ids=devices, **_KEEP_BUFFERS)
 
 
 def held_back(module: nn.Module, *, hold: bool) -> AbstractContextManager[Any]:

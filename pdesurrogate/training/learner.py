@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import AdamW, Optimizer
 
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training.averaging import WeightAverage
@@ -22,6 +21,8 @@ from pdesurrogate.training.distributed import Ranks, held_back, parallelised
 from pdesurrogate.training.level_heads import LevelHeads
 from pdesurrogate.training.losses import Criterion
 from pdesurrogate.training.objectives import Objective
+from pdesurrogate.training.optimiser import weight_decaying_optimiser
+from pdesurrogate.training.precision import forward_in, resolved_precision
 from pdesurrogate.training.sharding import (
     is_sharded,
     load_module_state,
@@ -66,7 +67,8 @@ class Learner:
             self._forward = parallelised(self._trained, ranks)
         self._stepper = Surrogate(self._forward, surrogate.info)
         self._parameters = [p for p in self._trained.parameters() if p.requires_grad]
-        self._optimiser = _optimiser(self._parameters, config.weight_decay)
+        self._optimiser = weight_decaying_optimiser(self._parameters, config.weight_decay)
+        self._precision = resolved_precision(config.precision, surrogate.device)
         decay = config.ema_decay
         self._average = None if decay is None else WeightAverage(module, decay)
 
@@ -92,13 +94,16 @@ class Learner:
         self._forward.train()
         self._optimiser.zero_grad()
         windows, criterion = self._disturbed(batch, seed), self.criteria[batch.rung]
+        share = 1 / batch.size
         if len(windows) == 0:  # the processes go through the network together
-            windows, criterion = windows.new_zeros((1, *windows.shape[1:])), _nothing
+            windows, share = windows.new_zeros((1, *windows.shape[1:])), 0.0
+            criterion = _nothing
         pieces = windows.tensor_split(min(self.config.accumulation, len(windows)))
         total = 0.0
         for number, piece in enumerate(pieces, start=1):
             with held_back(self._forward, hold=number < len(pieces)):
-                loss = self._loss(piece, objective, criterion) * (len(piece) / batch.size)
+                with forward_in(self._precision, self.surrogate.device):
+                    loss = self._loss(piece, objective, criterion) * (share * len(piece))
                 # The processes' gradients are averaged, but their losses are parts of a sum.
                 (loss * self.ranks.size).backward()
             total += loss.item()
@@ -202,15 +207,3 @@ def _level_heads(surrogate: Surrogate) -> LevelHeads:
 def _nothing(prediction: Tensor, truth: Tensor) -> Tensor:
     """The loss of a process that has no share in a batch."""
     return 0 * prediction.sum()
-
-
-def _optimiser(parameters: Sequence[nn.Parameter], weight_decay: float) -> Optimizer:
-    """AdamW that decays matrices and kernels only."""
-    return AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        # One kernel for all parameters instead of a dozen for each; it knows no complex numbers.
-        fused=not any(p.is_complex() for p in parameters),
-    )

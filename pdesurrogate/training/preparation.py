@@ -29,7 +29,7 @@ from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.losses import Criterion, LossSetting
-from pdesurrogate.training.precision import check_precision
+from pdesurrogate.training.precision import check_precision, resolved_precision
 from pdesurrogate.training.tracking import check_trackers
 from pdesurrogate.training.validation import RolloutValidation, spread_windows
 
@@ -122,7 +122,8 @@ def check_fit(data: Ladder, resolution: int, config: TrainingConfig) -> None:
                 f"{data.num_frames}{stride}"
             )
     check_device(config.device)
-    check_precision(config.precision, torch.device(config.device))
+    device = torch.device(config.device)
+    check_precision(resolved_precision(config.precision, device), device)
     check_trackers(config.trackers)
 
 

@@ -68,7 +68,7 @@ def module_state(module: nn.Module) -> dict[str, Tensor]:
 def load_module_state(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Put a whole state in place; every process has read it."""
     if is_sharded(module):
-        set_model_state_dict(module, dict(state), options=_FULL)
+        set_model_state_dict(module, {**state}, options=_FULL)
     else:
         module.load_state_dict(state)
 

@@ -92,7 +92,7 @@ def train(
     with (
         torch.random.fork_rng([device] if device.type == "cuda" else []),
         joined(device) as ranks,
-        computing_in(resolved_precision(config.precision, device), device),
+        computing_in(resolved_precision(config.precision, device)),
         Interruption() as interruption,
     ):
         first = _untrained(stages[0], data, run.path.resolve().name)
