@@ -21,6 +21,7 @@ _LISTS = (
     "--models",
     "--domain_extent",
     "--references",
+    "--trackers",
 )
 _USERS_SYSTEM = ("ENOSPC", "ENOENT", "EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EDQUOT")
 
