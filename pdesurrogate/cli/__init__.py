@@ -23,6 +23,7 @@ _LISTS = (
     "--references",
     "--loss.fields",
     "--loss.weights",
+    "--trackers",
 )
 _USERS_SYSTEM = ("ENOSPC", "ENOENT", "EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EDQUOT")
 
