@@ -136,6 +136,7 @@ class TrainingLoop:
                     self._roll_back(found)
         if self.position.best is None:  # the time was over before the first epoch was
             self._judge()
+            self._checkpoint()
         return self.position
 
     def _run_epoch(self, progress: ProgressDisplay) -> None:

@@ -96,6 +96,7 @@ def train(
         Interruption() as interruption,
     ):
         first = _untrained(stages[0], data, run.path.resolve().name)
+        check_trainable(first, data, stages)
         # Nothing is written before it is known that there is a network to train.
         ranks.wait()
         if ranks.is_main:
