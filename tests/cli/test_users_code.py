@@ -172,9 +172,10 @@ def test_a_space_of_the_users_is_trained_and_evaluated(here, tmp_path, capsys):
     capsys.readouterr()
     assert run(evaluate) == 2
     error = capsys.readouterr().err
-    assert "unknown part 'HaarAgain'" in error
-    assert "--models" in error
+    assert "unknown part 'own_nets.HaarAgain'" in error
+    assert error.endswith("on the command line --models own_nets.HaarAgain\n")
     assert run(f"{evaluate} --models own_nets.HaarAgain") == 0
+    assert run(f"train --config {tmp_path / 'run'}/config.yaml --out {tmp_path / 'again'}") == 0
 
 
 def test_a_users_network_can_be_a_base(here, tmp_path, capsys):

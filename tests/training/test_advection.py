@@ -78,7 +78,7 @@ def test_one_convolution_learns_the_shift(
     objective: Objective, advection: Ladder, tmp_path: Path
 ) -> None:
     config = TrainingConfig(
-        epochs=120,
+        epochs=160,
         batch_size=6,
         learning_rate=0.03,
         weight_decay=0.0,

@@ -34,7 +34,7 @@ FIELDS = (
     Field("velocity_y", "1", "velocity along y", vector_part="y"),
 )
 DEVIATION = torch.tensor([2.0, 3.0, 3.0], dtype=torch.float64)[:, None, None]
-BOX = PeriodicBox((12, 16), (3.0, 4.0))
+BOX = PeriodicBox((12, 16), (3.0, 5.0))
 SPHERE = GaussianSphere((12, 24))
 GRIDS = [BOX, PeriodicBox((9, 16)), ClosedBox((12, 9), (3.0, 2.0)), Channel((8, 16)), SPHERE]
 EXPORTED = [
@@ -171,7 +171,7 @@ def test_a_loss_on_a_box_does_not_depend_on_the_unit_of_length(
     loss: FrameLoss, times: float
 ) -> None:
     prediction, truth = frames(BOX)
-    larger = PeriodicBox(BOX.num_points, (3.0 * times, 4.0 * times))
+    larger = PeriodicBox(BOX.num_points, (3.0 * times, 5.0 * times))
     torch.testing.assert_close(
         loss.on(setting(larger))(prediction, truth), loss.on(setting(BOX))(prediction, truth)
     )
@@ -217,8 +217,8 @@ def test_a_frame_at_rest_counts_as_a_thousandth_of_the_change(loss: FrameLoss) -
 
 @pytest.mark.parametrize(("ky", "kx"), [(0, 0), (0, 1), (3, 0), (1, 2)])
 def test_the_sobolev_error_of_a_wave_is_told_by_its_slope(ky: int, kx: int) -> None:
-    # The slope of a wave by central differences is sin(k h) / h; lengths are in units of 4 / 2 pi.
-    hy, hx = 2 * math.pi / 12 * 3 / 4, 2 * math.pi / 16
+    # The slope of a wave by central differences is sin(k h) / h; lengths are in units of 5 / 2 pi.
+    hy, hx = 2 * math.pi / 12 * 3 / 5, 2 * math.pi / 16
     slope = (math.sin(ky * 2 * math.pi / 12) / hy) ** 2 + (math.sin(kx * hx) / hx) ** 2
     there, truth = one_field(BOX, 1e5 * waves(BOX, 0, 1))
     error = waves(BOX, ky, kx)
@@ -338,12 +338,12 @@ def test_where_the_truth_is_incompressible_it_is_the_divergence_of_the_predictio
 
 def test_between_walls_the_divergence_is_by_central_differences() -> None:
     # Of second order everywhere, so exact for quadratic fields: u = x^2, v = x y have 3 x.
-    grid = ClosedBox((6, 8), (3.0, 4.0))
+    grid = ClosedBox((6, 8), (3.0, 6.0))
     y, x = torch.tensor(grid.y)[:, None], torch.tensor(grid.x)[None, :]
     error = torch.zeros(1, 1, 3, 6, 8, dtype=torch.float64)
     error[0, 0, 1], error[0, 0, 2] = x**2, x * y
     loss = Divergence().on(setting(grid))(error, torch.zeros_like(error))
-    assert loss.item() == pytest.approx((3 * x * 0.5 / 3).square().mean().item())
+    assert loss.item() == pytest.approx((3 * x * 0.75 / 3).square().mean().item())
 
 
 def test_on_a_sphere_a_rotation_has_no_divergence_and_a_gradient_its_laplacian() -> None:
