@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
@@ -60,6 +61,8 @@ def progress_display(
 ) -> Iterator[ProgressDisplay]:
     """A bar on standard error where that is a terminal, else lines in the log.
 
+    Worker processes share their parent's terminal and draw no bars of their own.
+
     Args:
         work: What is done, such as `evaluating`.
         steps: How many there are.
@@ -67,7 +70,7 @@ def progress_display(
         done: Steps that were done earlier.
     """
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or multiprocessing.parent_process() is not None:
         yield _Lines(log)
         return
     with Progress(

@@ -1,4 +1,5 @@
 import logging
+import multiprocessing
 
 import pytest
 
@@ -34,3 +35,20 @@ def test_on_a_terminal_there_is_a_bar_on_standard_error(
     assert captured.out == ""
     for shown in ("working", "6/15", "the first part"):
         assert shown in captured.err
+
+
+def test_a_worker_draws_no_bar_on_its_parents_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: object())
+    with (
+        caplog.at_level(logging.INFO, "pdesurrogate"),
+        progress_display("working", 15, LOG) as progress,
+    ):
+        progress.step()
+        progress.say("the first part")
+    assert caplog.messages == ["the first part"]
+    assert capsys.readouterr().err == ""
