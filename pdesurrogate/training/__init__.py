@@ -5,6 +5,7 @@ from __future__ import annotations
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.objectives import Objective, OneStep, Unrolled
 from pdesurrogate.training.schedule import WarmupCosine
+from pdesurrogate.training.sweep import sweep
 from pdesurrogate.training.trainer import NonFiniteLossError, train
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "TrainingConfig",
     "Unrolled",
     "WarmupCosine",
+    "sweep",
     "train",
 ]
