@@ -115,7 +115,9 @@ def _fields_of_models() -> set[str]:
     return {f.name for spec in ModelSpec.__subclasses__() for f in fields(spec)}
 
 
-_POSITIONAL = {name: name.upper() for name in ("recipe", "runs", "evaluations", "what", "path")}
+_POSITIONAL = {
+    name: name.upper() for name in ("recipe", "runs", "evaluations", "what", "path", "file")
+}
 """Arguments without an option, as the help shows them."""
 
 

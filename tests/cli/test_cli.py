@@ -370,7 +370,11 @@ MISTAKES = [
         "--target layers",
         "--target must be",
     ),
-    ("", "give a command: demo, list, generate, check-model, count, train, evaluate, report, info"),
+    (
+        "",
+        "give a command: demo, list, generate, check-model, count, train, sweep, evaluate, "
+        "report, info",
+    ),
     ("check-model", "missing: --model"),
     ("check-model MultiResNot", "unknown model 'MultiResNot'"),
     ("check-model DilatedResNet --model.film FiLM", "there is no option 'film' here"),
