@@ -179,6 +179,28 @@ def test_processes_train_the_same_networks(flow: Ladder, tmp_path: Path) -> None
         assert column(two, name) == column(one, name)
 
 
+def test_the_threads_of_a_cluster_train_the_same_networks(
+    flow: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs the extra `distributed`")
+    sweep({"net": NET}, flow, 8, tmp_path / "here", CONFIG, seeds=[0, 1])
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
+        monkeypatch.chdir(tmp_path)
+        sweep(
+            {"net": NET},
+            flow,
+            8,
+            "there",
+            CONFIG,
+            seeds=[0, 1],
+            scheduler=cluster.scheduler_address,
+        )
+    for run in ("net/seed-0", "net/seed-1"):
+        assert weights(tmp_path / "there" / run) == weights(tmp_path / "here" / run)
+
+
 @pytest.fixture(scope="module")
 def done(flow: Ladder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished sweep, not to be written in."""
