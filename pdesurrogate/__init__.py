@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pdesurrogate.report import plot_levels, write_report
     from pdesurrogate.surrogate import Surrogate
     from pdesurrogate.training import TrainingConfig, find_learning_rate, train
+    from pdesurrogate.training.sweep import sweep
 
 __all__ = [
     "Surrogate",
@@ -29,6 +30,7 @@ __all__ = [
     "plot_levels",
     "rollout",
     "solvers",
+    "sweep",
     "train",
     "write_evaluation",
     "write_report",
@@ -43,6 +45,7 @@ _HOME = {
     "open_dataset": "data",
     "open_evaluation": "evaluation",
     "plot_levels": "report",
+    "sweep": "training",
     "train": "training",
     "write_evaluation": "evaluation",
     "write_report": "report",

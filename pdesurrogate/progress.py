@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,6 +106,7 @@ def progress_display(
     """A bar on standard error where that is a terminal, else lines in the log.
 
     Both tell how fast it goes and how long it will take; the log if nothing was said for 30 s.
+    Worker processes share their parent's terminal and draw no bars of their own.
 
     Args:
         work: What is done, such as `evaluating`.
@@ -113,7 +115,7 @@ def progress_display(
         done: Steps that were done earlier.
     """
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or multiprocessing.parent_process() is not None:
         yield _Lines(work, steps, log, done)
         return
     with Progress(

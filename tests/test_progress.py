@@ -1,4 +1,5 @@
 import logging
+import multiprocessing
 import time
 from collections.abc import Callable
 
@@ -118,3 +119,20 @@ def test_the_last_step_is_no_news(
             wait(40)
             progress.step()
     assert caplog.messages == []
+
+
+def test_a_worker_draws_no_bar_on_its_parents_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: object())
+    with (
+        caplog.at_level(logging.INFO, "pdesurrogate"),
+        progress_display("working", 15, LOG) as progress,
+    ):
+        progress.step()
+        progress.say("the first part")
+    assert caplog.messages == ["the first part"]
+    assert capsys.readouterr().err == ""

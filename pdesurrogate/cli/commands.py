@@ -18,9 +18,10 @@ import pdesurrogate.models
 from pdesurrogate.cli.checking import check
 from pdesurrogate.cli.costs import describe_cost
 from pdesurrogate.cli.info import describe
-from pdesurrogate.cli.networks import allowed_models
+from pdesurrogate.cli.networks import allowed_models, model_names
 from pdesurrogate.cli.parsing import Parser
 from pdesurrogate.cli.rates import show_rates
+from pdesurrogate.cli.sweeping import run_sweep, sweep_parser, train_seeds
 from pdesurrogate.cli.training_parts import training_parts
 from pdesurrogate.data import Recipe, generate, list_recipes, open_dataset
 from pdesurrogate.demo import DemoConfig, run_demo
@@ -106,17 +107,6 @@ def _list(arguments: Any) -> None:
         print(f"{name:{width}}  {summary}")
 
 
-def model_names() -> list[str]:
-    """Models that `--model` accepts by their bare name."""
-    return [
-        name
-        for name in pdesurrogate.models.__all__
-        if isinstance(kind := getattr(pdesurrogate.models, name), type)
-        and issubclass(kind, ModelSpec)
-        and kind is not ModelSpec
-    ]
-
-
 def _generate_parser() -> Parser:
     parser = Parser(description="Simulate a recipe's trajectories on a ladder of grids.")
     parser.add_argument("recipe", type=str, help="a recipe's name or a YAML file")
@@ -156,11 +146,17 @@ def _train_parser() -> Parser:
     parser.add_argument("--out", type=str, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
     parser.add_argument("--overwrite", action="store_true", help="replace the run in the folder")
+    parser.add_argument(
+        "--seeds", type=list[int] | None, default=None, help="train one run for each, in OUT/seed-N"
+    )
     parser.add_class_arguments(TrainingConfig, None)
     return parser
 
 
 def _train(arguments: Any) -> None:
+    if arguments.seeds is not None:
+        train_seeds(arguments, TrainingConfig(**_picked(arguments, TrainingConfig)))
+        return
     surrogate = train(
         arguments.model,
         open_dataset(arguments.data),
@@ -380,6 +376,7 @@ COMMANDS = {
     "count": Command("count what a model costs", _count_parser, _count),
     "find-rate": Command("look for a learning rate", _find_rate_parser, _find_rate),
     "train": Command("train a surrogate", _train_parser, _train),
+    "sweep": Command("train models, settings and seeds", sweep_parser, run_sweep),
     "evaluate": Command("measure surrogates on every grid", _evaluate_parser, _evaluate),
     "report": Command("write a page about evaluations", _report_parser, _report),
     "info": Command("describe a dataset, a run or an evaluation", _info_parser, _info),

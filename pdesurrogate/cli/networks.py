@@ -9,11 +9,23 @@ from typing import Any
 import yaml
 from torch import nn
 
+from pdesurrogate import models
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.part import Part
 from pdesurrogate.models.user_model import UserModel, class_path, find_class
 
-__all__ = ["allowed_models", "name_networks"]
+__all__ = ["allowed_models", "is_network", "model_names", "name_networks"]
+
+
+def model_names() -> list[str]:
+    """Models that `--model` accepts by their bare name."""
+    return [
+        name
+        for name in models.__all__
+        if isinstance(kind := getattr(models, name), type)
+        and issubclass(kind, ModelSpec)
+        and kind is not ModelSpec
+    ]
 
 
 def name_networks(arguments: Sequence[str], model: str = "--model") -> list[str]:
@@ -47,12 +59,23 @@ def name_networks(arguments: Sequence[str], model: str = "--model") -> list[str]
             options[option.removeprefix(f"{model}.")] = yaml.safe_load(value)
     if network is None:
         return list(arguments)
-    if "." not in network or issubclass(kind := find_class(network), ModelSpec):
+    if not is_network(network):
         return name_networks(arguments, f"{model}.base")
-    if not issubclass(kind, nn.Module):
-        raise ValueError(f"{network} is neither an nn.Module nor a ModelSpec")
     said = {"": class_path(UserModel), ".network": network, ".options": json.dumps(options)}
     return kept + [f"{model}{option}={value}" for option, value in said.items()]
+
+
+def is_network(name: str) -> bool:
+    """Whether a model's name is the path of an `nn.Module`, and not that of a spec.
+
+    Raises:
+        ValueError: If it is a path, but there is no such class, or it is no model.
+    """
+    if "." not in name or issubclass(kind := find_class(name), ModelSpec):
+        return False
+    if not issubclass(kind, nn.Module):
+        raise ValueError(f"{name} is neither an nn.Module nor a ModelSpec")
+    return True
 
 
 def allowed_models(paths: Sequence[str]) -> list[type[Any]]:

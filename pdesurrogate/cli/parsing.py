@@ -128,7 +128,9 @@ def _names_of_options() -> set[str]:
     return {f.name for kind in chosen for f in fields(kind)}.union(*class_names().values())
 
 
-_POSITIONAL = {name: name.upper() for name in ("recipe", "runs", "evaluations", "what", "path")}
+_POSITIONAL = {
+    name: name.upper() for name in ("recipe", "runs", "evaluations", "what", "path", "file")
+}
 """Arguments without an option, as the help shows them."""
 
 

@@ -274,7 +274,10 @@ def _names(table: xr.Dataset, members: Sequence[Sequence[int]]) -> list[str]:
     """Model names where they tell methods apart, else what the run names have in common."""
     models = [str(table["model"].values[indices[0]]) for indices in members]
     runs = [[str(table["run"].values[index]) for index in indices] for indices in members]
-    shared = [_beginning(names).rstrip(" -_0123456789") or names[0] for names in runs]
+    shared = [
+        _beginning(names).rstrip(" -_0123456789").removesuffix(" seed") or names[0]
+        for names in runs
+    ]
     names = [
         names[0] if len(names) == 1 else common for names, common in zip(runs, shared, strict=True)
     ]

@@ -26,6 +26,7 @@ from pdesurrogate.training.objectives import (
 )
 from pdesurrogate.training.rate_finder import find_learning_rate
 from pdesurrogate.training.schedule import WarmupCosine
+from pdesurrogate.training.sweep import sweep
 from pdesurrogate.training.trainer import train
 
 __all__ = [
@@ -51,5 +52,6 @@ __all__ = [
     "WarmupCosine",
     "WeightedSum",
     "find_learning_rate",
+    "sweep",
     "train",
 ]

@@ -394,7 +394,7 @@ MISTAKES = [
     ),
     (
         "",
-        "give a command: demo, list, generate, check-model, count, find-rate, train, evaluate, "
+        "give a command: demo, list, generate, check-model, count, find-rate, train, sweep, evaluate, "
         "report, info",
     ),
     ("check-model", "missing: --model"),
