@@ -9,6 +9,8 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 __all__ = ["main"]
@@ -37,14 +39,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 when done; 2 for a mistake of the user's, told in one sentence on standard error; 1 for a
-        fault of ours, with a traceback; 130 after Ctrl-C, with all that was finished kept.
+        fault of ours, with a traceback; 130 after Ctrl-C and 143 after SIGTERM, with all that was
+        finished kept. Of the processes that `torchrun` started the first one speaks for all.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
+        logging.disable(logging.WARNING)
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            return _exit_code(arguments)
+    return _exit_code(arguments)
+
+
+def _exit_code(arguments: list[str]) -> int:
     try:
-        _run(list(sys.argv[1:] if arguments is None else arguments))
+        _run(arguments)
     except KeyboardInterrupt:
         print("pdesurrogate: interrupted; what was finished is kept", file=sys.stderr)
         return 130
+    except SystemExit as stopped:
+        if stopped.code == 143:
+            print("pdesurrogate: terminated; what was finished is kept", file=sys.stderr)
+        raise
     except BrokenPipeError:
         # Whoever read our output has read enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

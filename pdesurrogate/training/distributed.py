@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-__all__ = ["Ranks", "held_back", "is_main_process", "joined", "local_device", "parallelised"]
+__all__ = ["Ranks", "held_back", "is_launched", "joined", "local_device", "parallelised"]
 
 _KEEP_BUFFERS: dict[str, Any] = next(
     {name: False}
@@ -78,7 +78,7 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     if dist.is_initialized():  # by the caller, whose it stays
         yield Ranks(dist.get_rank(), dist.get_world_size())
         return
-    if not _is_launched():
+    if not is_launched():
         yield Ranks()
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
@@ -89,14 +89,14 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         dist.destroy_process_group()
 
 
-def is_main_process() -> bool:
-    """Whether this process speaks for all that `torchrun` started, joined yet or not."""
-    return not _is_launched() or os.environ.get("RANK", "0") == "0"
+def is_launched() -> bool:
+    """Whether `torchrun` started this process."""
+    return bool(dist.is_torchelastic_launched())
 
 
 def local_device(name: str) -> torch.device:
     """The device that is meant by `cuda` under `torchrun`: one for each process of a machine."""
-    if name == "cuda" and _is_launched():
+    if name == "cuda" and is_launched():
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return torch.device(name)
 
@@ -127,8 +127,3 @@ def held_back(module: nn.Module, *, hold: bool) -> AbstractContextManager[Any]:
     if hold and isinstance(module, DistributedDataParallel):
         return module.no_sync()
     return nullcontext()
-
-
-def _is_launched() -> bool:
-    """Whether `torchrun` started this process."""
-    return bool(dist.is_torchelastic_launched())

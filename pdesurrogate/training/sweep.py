@@ -22,6 +22,7 @@ from pdesurrogate.progress import progress_display
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training.agreement import require_agreement
 from pdesurrogate.training.config import TrainingConfig
+from pdesurrogate.training.distributed import is_launched
 from pdesurrogate.training.rehearsal import rehearse
 from pdesurrogate.training.run_directory import RunDirectory
 from pdesurrogate.training.summary import RunSummary, summarise, summary_dataset, write_summary
@@ -192,6 +193,8 @@ def carry_out(
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    if is_launched():
+        raise ValueError("several trainings are not started by torchrun: give workers or scheduler")
     data.grid(resolution)  # refuses one that is no rung, which is no model's fault
     jobs = _jobs(runs, data, resolution, out, overwrite)
     _rehearse(jobs, data, resolution, is_elsewhere=scheduler is not None)
