@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pdesurrogate.grids import Grid
 from pdesurrogate.models.spec import ModelSpec
 
-__all__ = ["UserCodeError", "answering_for", "try_out", "users_code"]
+__all__ = ["UserCodeError", "answering_for", "answering_for_part", "try_out", "users_code"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +51,19 @@ def answering_for(spec: ModelSpec, name: str) -> Iterator[None]:
         name: What it is called.
     """
     with users_code(name) if spec.is_users_own else nullcontext():
+        yield
+
+
+@contextmanager
+def answering_for_part(part: object) -> Iterator[None]:
+    """As `users_code` if a choice of a training or a model is a class of the user's own.
+
+    Args:
+        part: Such as a loss.
+    """
+    kind = type(part)
+    is_ours = kind.__module__.partition(".")[0] == "pdesurrogate"
+    with nullcontext() if is_ours else users_code(f"{kind.__module__}.{kind.__qualname__}"):
         yield
 
 

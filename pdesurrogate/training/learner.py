@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from pdesurrogate.models.user_code import answering_for_part
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training.averaging import WeightAverage
 from pdesurrogate.training.batches import Batch
@@ -157,10 +158,12 @@ class Learner:
     ) -> Float[Tensor, ""]:
         given, following = windows.tensor_split([self.config.history], dim=1)
         following = following[:, : objective.num_steps * self.config.bundle]
+        if self._heads is not None:
+            self._heads.reset()
+        with answering_for_part(objective):
+            loss = objective(self._stepper.step, given, following, criterion)
         if self._heads is None:
-            return objective(self._stepper.step, given, following, criterion)
-        self._heads.reset()
-        loss = objective(self._stepper.step, given, following, criterion)
+            return loss
         target = self.surrogate.network_target(given, following[:, : self.config.bundle])
         return loss + self.config.level_loss * self._heads.loss(target)
 

@@ -23,7 +23,7 @@ from pdesurrogate.devices import check_device
 from pdesurrogate.grids import Grid
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
 from pdesurrogate.models.part import chosen_options, default_options, parts_to_plain
-from pdesurrogate.models.user_code import answering_for, try_out
+from pdesurrogate.models.user_code import answering_for, answering_for_part, try_out
 from pdesurrogate.models.user_model import described
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
@@ -108,20 +108,19 @@ def check_fit(data: Ladder, resolution: int, config: TrainingConfig) -> None:
             raise ValueError(
                 f"fields must not name {name!r}, which never changes: name it in conditioning"
             )
-    for split, following, option in (
-        ("train", horizon(config), "an objective's horizon"),
-        ("valid", config.validation_steps, "a validation"),
+    for split, following, what in (
+        ("train", horizon(config), f"the {horizon(config)} frames of the objective"),
+        ("valid", config.validation_steps, f"validation_steps {config.validation_steps}"),
     ):
         if data.num_trajectories(split) == 0:
             raise ValueError(f"the {split} split of {data.path} is empty")
         stride = f" at frame_stride {data.frame_stride}" if data.frame_stride > 1 else ""
         if data.num_frames < config.history + following:
             raise ValueError(
-                f"history {config.history} and {option} of {following} need trajectories of "
+                f"history {config.history} and {what} need trajectories of "
                 f"{config.history + following} frames, those of {data.path} have "
                 f"{data.num_frames}{stride}"
             )
-    check_device(config.device)
     device = torch.device(config.device)
     check_precision(resolved_precision(config.precision, device), device)
     check_trackers(config.trackers)
@@ -255,11 +254,13 @@ def bound_loss(surrogate: Surrogate, config: TrainingConfig, grid: Grid) -> Crit
         ValueError: If fields or grid lack what the loss is about.
     """
     info = surrogate.info
-    compare = config.loss.on(LossSetting(info.fields, grid, surrogate.change_std))
+    with answering_for_part(config.loss):
+        compare = config.loss.on(LossSetting(info.fields, grid, surrogate.change_std))
 
     def of_fields(prediction: Tensor, truth: Tensor) -> Tensor:
         channels = slice(len(info.fields))
-        return compare(prediction[:, :, channels], truth[:, :, channels])
+        with answering_for_part(config.loss):
+            return compare(prediction[:, :, channels], truth[:, :, channels])
 
     return of_fields
 

@@ -391,9 +391,9 @@ def test_a_training_that_really_diverges_is_stopped(flow: Ladder, out: Path) -> 
         (
             8,
             {"history": 6, "objective": Unrolled(3)},
-            "history 6 and an objective's horizon of 3 need .* 9 frames, .* have 8",
+            "history 6 and the 3 frames of the objective need .* 9 frames, .* have 8",
         ),
-        (8, {"validation_steps": 8}, "a validation of 8 need .* 9 frames, .* have 8"),
+        (8, {"validation_steps": 8}, "validation_steps 8 need .* 9 frames, .* have 8"),
         (8, {"device": "cuda:7"}, "device 'cuda:7' was asked for, but this machine has"),
     ],
 )
