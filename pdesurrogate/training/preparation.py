@@ -121,6 +121,7 @@ def check_fit(data: Ladder, resolution: int, config: TrainingConfig) -> None:
                 f"{config.history + following} frames, those of {data.path} have "
                 f"{data.num_frames}{stride}"
             )
+    check_device(config.device)
     device = torch.device(config.device)
     check_precision(resolved_precision(config.precision, device), device)
     check_trackers(config.trackers)
