@@ -25,7 +25,8 @@ def replaced_atomically(path: Path) -> Iterator[Path]:
         The path to write to, in the same directory.
 
     Raises:
-        OSError: If the content cannot be written (a full disk, say); `path` is then as it was.
+        OSError: If the content cannot be written (a full disk, say); it names `path`, which is then
+            as it was.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
@@ -33,6 +34,10 @@ def replaced_atomically(path: Path) -> Iterator[Path]:
         with aside.open("rb") as written:
             os.fsync(written.fileno())
         aside.replace(path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         aside.unlink(missing_ok=True)
 

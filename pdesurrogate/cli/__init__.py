@@ -69,9 +69,16 @@ def _exit_code(arguments: list[str]) -> int:
         if not _is_users_mistake(error):
             traceback.print_exc()
             return 1
-        print(f"pdesurrogate: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"pdesurrogate: {_sentence(error)}", file=sys.stderr)
         return 2
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, on one line."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
 
 
 def _run(arguments: list[str]) -> None:

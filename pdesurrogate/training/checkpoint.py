@@ -191,7 +191,13 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         OSError: If it cannot be written; the old checkpoint is then untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: torch.save(state, file))
+    try:
+        write_atomically(path, lambda file: torch.save(state, file))
+    except RuntimeError as error:  # in which torch buries what the operating system said
+        cause = error.__context__
+        if not isinstance(cause, OSError):
+            raise
+        raise OSError(cause.errno, cause.strerror, str(path)) from error
 
 
 def keep_as(path: Path, kept: Path) -> None:

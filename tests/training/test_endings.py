@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import math
 import os
 import signal
@@ -128,20 +129,22 @@ def test_a_training_ends_when_nothing_gets_better(
 def test_a_full_disk_leaves_the_last_good_checkpoint(
     flow: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told as the operating system tells it; what is there can be resumed."""
+    """Told in the operating system's words with the file's name; what is there can be resumed."""
     undisturbed = train(Noisy(), flow, 8, tmp_path / "undisturbed", CONFIG)
     save, saves = torch.save, []
 
+    class FullDisk(io.BytesIO):
+        def write(self, content: Any) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def fill(state: object, file: Any) -> None:
         saves.append(1)
-        if len(saves) == 4:  # first checkpoint, best and checkpoint of epoch 1, best of epoch 2
-            file.write(b"half")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        save(state, file)
+        # The first checkpoint, best and checkpoint of epoch 1, best of epoch 2.
+        save(state, file if len(saves) < 4 else FullDisk())
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints.torch, "save", fill)
-        with pytest.raises(OSError, match="No space left on device"):
+        with pytest.raises(OSError, match=r"No space left on device: '.*/best\.pt'"):
             train(Noisy(), flow, 8, tmp_path / "full", CONFIG)
     assert not list((tmp_path / "full").rglob("*.partial"))
     assert position(tmp_path / "full")["epoch"] == 1
