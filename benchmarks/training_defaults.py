@@ -1,0 +1,148 @@
+"""How the demo's networks are best trained: one change at a time from the defaults.
+
+    python -m benchmarks.training_defaults --folder /tmp/defaults --models fno --settings base,noise
+
+Each row is one training of one of the demo's networks on its data, with the normalised RMS error
+after 1, 4, 8 and 12 frames on the test split, from three starts in each trajectory. What a folder
+holds already is not computed again. A training takes one to three minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import pdesurrogate as ps
+from benchmarks.measuring import write_table
+from pdesurrogate.data import Ladder, load_frames
+from pdesurrogate.demo import DEMO_MODELS, DemoConfig, demo_data
+from pdesurrogate.metrics import nrmse
+from pdesurrogate.rollout import rollout_frames
+from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.training import (
+    H1,
+    Curriculum,
+    CutGradients,
+    Pushforward,
+    RelativeL2,
+    TrainingConfig,
+    Unrolled,
+)
+
+RESULTS = Path(__file__).with_name("results")
+LEADS = (1, 4, 8, 12)
+STARTS = (3, 8, 12)
+"""Last given frames; every history up to four frames has them."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A change from the defaults.
+
+    Args:
+        training: Options of the training.
+        model: Options of the model.
+    """
+
+    training: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+
+
+SETTINGS: dict[str, Setting] = {
+    "base": Setting(),
+    **{f"lr{rate:g}": Setting({"learning_rate": rate}) for rate in (1e-3, 2e-3, 3e-3, 4e-3, 8e-3)},
+    **{f"lr{rate:g}": Setting({"learning_rate": rate}) for rate in (5e-3, 1e-2, 2e-2)},
+    "history2": Setting({"history": 2}),
+    "direct": Setting({"predicts_change": False}),
+    "batch8": Setting({"batch_size": 8}),
+    "ema": Setting({"ema_decay": 0.99}),
+    "noise0.1": Setting({"noise": 0.1}),
+    "unroll2": Setting({"objective": Unrolled(2)}),
+    "unroll4": Setting({"objective": Unrolled(4)}),
+    "cut2": Setting({"objective": CutGradients(2)}),
+    "pushforward2": Setting({"objective": Pushforward(2)}),
+    "curriculum4": Setting({"objective": Curriculum()}),
+    "bundle2": Setting({"bundle": 2}),
+    "relative": Setting({"loss": RelativeL2()}),
+    "h1": Setting({"loss": H1()}),
+    "modes8": Setting(model={"modes": 8, "width": 20}),
+    "pos": Setting(model={"positional_embedding": True}),
+    "inorm": Setting(model={"norm": "instance"}),
+}
+"""By name; those of the second kind of options are for the FNO alone."""
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(1)
+    data = demo_data(options.folder / "data", DemoConfig())
+    rows = []
+    for seed in options.seeds:
+        for name in options.settings:
+            for model in options.models:
+                row = _measured(name, model, seed, data, options.folder)
+                print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+                rows.append(row)
+    if options.out is not None:
+        versions = {"torch": torch.__version__}
+        write_table(
+            rows, "the demo's data at 32 x 32, one thread, CPU seconds", versions, options.out
+        )
+
+
+def _options() -> argparse.Namespace:
+    def names(text: str) -> list[str]:
+        return text.split(",")
+
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", type=Path, required=True, help="of the data and the runs")
+    parser.add_argument("--models", type=names, default=list(DEMO_MODELS))
+    parser.add_argument("--settings", type=names, default=["base"], help=", ".join(SETTINGS))
+    parser.add_argument("--seeds", type=lambda text: [int(n) for n in names(text)], default=[0])
+    parser.add_argument("--out", type=Path, default=None, help=f"{RESULTS}/training_defaults.csv")
+    return parser.parse_args()
+
+
+def _measured(name: str, model: str, seed: int, data: Ladder, folder: Path) -> dict[str, Any]:
+    """The row of one training, from its folder if it is there."""
+    run = folder / "runs" / f"{name}_{model}_{seed}"
+    kept = run / "row.json"
+    if kept.exists():
+        return dict(json.loads(kept.read_text()))
+    setting, started = SETTINGS[name], time.process_time()
+    config = TrainingConfig(**{"epochs": DemoConfig().epochs, "seed": seed, **setting.training})
+    spec = replace(DEMO_MODELS[model], **setting.model)
+    surrogate = ps.train(spec, data, 32, run, config, resume=run.exists())
+    seconds = round(time.process_time() - started)
+    row = {"setting": name, "model": model, "seed": seed}
+    row |= {f"error_{lead}": round(error, 4) for lead, error in _errors(surrogate, data).items()}
+    row |= {"parameters": surrogate.info.parameters, "seconds": seconds}
+    kept.write_text(json.dumps(row))
+    return row
+
+
+@torch.no_grad()
+def _errors(surrogate: Surrogate, data: Ladder) -> dict[int, float]:
+    """Mean normalised error on the test split at each lead."""
+    info = surrogate.info
+    frames, grid = load_frames(data, "test", 32, info.field_names), data.grid(32)
+    errors = []
+    for start in STARTS:
+        given = frames[:, start + 1 - info.history : start + 1]
+        truth = frames[:, start + 1 : start + 1 + max(LEADS)]
+        predicted = rollout_frames(surrogate.step, given, max(LEADS), info.bundle)
+        errors.append(
+            torch.stack([nrmse(p, truth[:, k], grid) for k, p in enumerate(predicted)]).mean((1, 2))
+        )
+    mean = torch.stack(errors).mean(0)
+    return {lead: float(mean[lead - 1]) for lead in LEADS}
+
+
+if __name__ == "__main__":
+    main()
