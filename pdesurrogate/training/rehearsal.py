@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import suppress
+from copy import copy
 from typing import NoReturn
 
-from torch import nn
-
 from pdesurrogate.data import Ladder
-from pdesurrogate.fields import Field, FieldStatistics
 from pdesurrogate.grids import Grid
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.user_code import answering_for, try_out
@@ -25,7 +21,7 @@ __all__ = ["rehearse"]
 def rehearse(spec: ModelSpec, data: Ladder, resolution: int, config: TrainingConfig) -> None:
     """Raise what `train` would raise before its first step; nothing is kept of it.
 
-    `train` builds the network last of all that it does before it writes: the rehearsal ends there.
+    Building the network is the last that `train` does before it writes: the rehearsal ends there.
 
     Args:
         spec: The model.
@@ -36,42 +32,21 @@ def rehearse(spec: ModelSpec, data: Ladder, resolution: int, config: TrainingCon
     Raises:
         ValueError: If the arguments do not fit the data or the machine.
     """
-    with tempfile.TemporaryDirectory() as nowhere:
-        try:
-            train(_Rehearsed(spec), data, resolution, Path(nowhere), config)
-        except _CurtainError:
-            return
 
-
-class _CurtainError(Exception):
-    """There is a network that could be trained."""
-
-
-@dataclass(frozen=True)
-class _Rehearsed(ModelSpec):
-    """A model whose building ends the training."""
-
-    spec: ModelSpec
-
-    @property
-    def learning_rate(self) -> float:
-        return self.spec.learning_rate
-
-    def check_fields(
-        self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
-    ) -> None:
-        self.spec.check_fields(fields, statistics, predicts_change)
-
-    def build(self, in_channels: int, out_channels: int, grid: Grid) -> NoReturn:
-        raise NotImplementedError("what is trained is built by build_conditioned")
-
-    def build_conditioned(
-        self, in_channels: int, out_channels: int, grid: Grid, parameters: tuple[int, ...]
+    def build_and_end(
+        in_channels: int, out_channels: int, grid: Grid, parameters: tuple[int, ...]
     ) -> NoReturn:
-        name, _ = described(self.spec)
-        with answering_for(self.spec, name):
-            network: nn.Module = self.spec.build_conditioned(
-                in_channels, out_channels, grid, parameters
-            )
-        try_out(self.spec, name, network, in_channels, out_channels, grid)
+        name, _ = described(spec)
+        with answering_for(spec, name):
+            network = spec.build_conditioned(in_channels, out_channels, grid, parameters)
+        try_out(spec, name, network, in_channels, out_channels, grid)
         raise _CurtainError
+
+    rehearsed = copy(spec)
+    object.__setattr__(rehearsed, "build_conditioned", build_and_end)  # specs are frozen
+    with tempfile.TemporaryDirectory() as nowhere, suppress(_CurtainError):
+        train(rehearsed, data, resolution, nowhere, config)
+
+
+class _CurtainError(BaseException):
+    """There is a network that could be trained. What a network raises itself is an Exception."""
