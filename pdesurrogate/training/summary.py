@@ -79,10 +79,7 @@ def summarise(run: Path, model: str, setting: str, seed: int, reason: str = "") 
         ValueError: If a file of the run is damaged.
     """
     info, rows = _info(run), _metrics(run)
-    best: dict[str, float] = {}
-    if rows:
-        errors = [(row["valid_rollout"], row["valid_one_step"]) for row in rows]
-        best = rows[errors.index(min(errors))]
+    best = _best(rows, info.epochs if info else None)
     return RunSummary(
         model=model,
         setting=setting,
@@ -113,12 +110,18 @@ def _metrics(run: Path) -> list[dict[str, float]]:
     path = run / "metrics.csv"
     if not path.exists():
         return []
-    needed = ("seconds", "valid_rollout", "valid_one_step")
+    needed = ("epoch", "seconds", "valid_rollout", "valid_one_step")
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [{key: float(row[key]) for key in needed} for row in csv.DictReader(file)]
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is damaged: it holds no metrics of a training") from error
+
+
+def _best(rows: list[dict[str, float]], epoch: int | None) -> dict[str, float]:
+    """The metrics of the weights that were kept, or of the best ones so far."""
+    kept = [row for row in rows if row["epoch"] == epoch] or rows
+    return min(kept, key=lambda row: (row["valid_rollout"], row["valid_one_step"]), default={})
 
 
 def write_summary(path: Path, rows: Sequence[RunSummary]) -> None:

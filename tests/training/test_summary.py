@@ -84,8 +84,8 @@ def test_an_infinite_error_is_in_the_mean() -> None:
 
 
 def test_the_best_epoch_is_that_of_the_rollouts_then_of_the_first_step(tmp_path: Path) -> None:
-    lines = ["3,0.2,inf", "6,0.1,0.75", "9,0.3,0.5", "12,0.2,0.5", "15,0.1,0.625"]
-    text = "\n".join(["seconds,valid_one_step,valid_rollout", *lines])
+    lines = ["1,3,0.2,inf", "2,6,0.1,0.75", "3,9,0.3,0.5", "4,12,0.2,0.5", "5,15,0.1,0.625"]
+    text = "\n".join(["epoch,seconds,valid_one_step,valid_rollout", *lines])
     (tmp_path / "metrics.csv").write_text(text)
     row = summarise(tmp_path, "net", "", 3, reason="out of luck")
     assert (row.epochs, row.seconds, row.valid_rollout, row.valid_one_step) == (5, 15, 0.5, 0.2)

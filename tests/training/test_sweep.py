@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from pdesurrogate.grids import Grid
 from pdesurrogate.models import ModelSpec, MultiResNet, ResidualUNet, Wavelet
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import TrainingConfig, sweep, train
-from pdesurrogate.training.batches import Batches
+from pdesurrogate.training.summary import summarise
 from pdesurrogate.training.sweep import planned_runs
 
 NET = MultiResNet(width=4, levels=1)
@@ -45,6 +45,24 @@ class _CountingNetwork(nn.Conv2d):
             Counting.steps += 1
             if Counting.steps == Counting.interrupted_at:
                 signal.raise_signal(signal.SIGINT)
+        return super().forward(v)
+
+
+@dataclass(frozen=True)
+class Watching(ModelSpec):
+    """A convolution that keeps what it is shown in training."""
+
+    size: int = 1
+    seen: ClassVar[dict[int, list[Tensor]]] = {1: [], 3: []}
+
+    def build(self, in_channels: int, out_channels: int, grid: Grid) -> nn.Module:
+        return _WatchingNetwork(in_channels, out_channels, self.size, padding="same")
+
+
+class _WatchingNetwork(nn.Conv2d):
+    def forward(self, v: Tensor) -> Tensor:
+        if self.training and torch.is_grad_enabled():
+            Watching.seen[self.kernel_size[0]].append(v.clone())
         return super().forward(v)
 
 
@@ -105,27 +123,14 @@ def test_every_run_is_what_train_makes_of_it(flow: Ladder, tmp_path: Path) -> No
     assert dict(table.sizes) == {"model": 2, "setting": 2, "seed": 2}
 
 
-def test_all_models_see_the_same_windows_in_the_same_order(
-    flow: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[tuple[int, list[Tensor]]] = []
-    epoch = Batches.epoch
-
-    def watched(self: Batches, *args: Any, **options: Any) -> Iterator[Tensor]:
-        seen.append((self.seed, []))
-        for batch in epoch(self, *args, **options):
-            seen[-1][1].append(batch.clone())
-            yield batch
-
-    monkeypatch.setattr(Batches, "epoch", watched)
-    sweep({"net": NET, "other": OTHER}, flow, 8, tmp_path / "sweep", CONFIG, seeds=[0, 1])
-    assert [seed for seed, _ in seen] == [0, 0, 1, 1] * 2  # two epochs a run
-    first, second = seen[:4], seen[4:]
-    for (_, batches), (_, others) in zip(first, second, strict=True):
-        assert len(batches) == 2
-        assert all(torch.equal(a, b) for a, b in zip(batches, others, strict=True))
-    for a, b in [(0, 1), (0, 2)]:  # another epoch, another seed
-        assert not torch.equal(first[a][1][0], first[b][1][0])
+def test_all_models_see_the_same_windows_in_the_same_order(flow: Ladder, tmp_path: Path) -> None:
+    models = {"narrow": Watching(1), "wide": Watching(3)}
+    sweep(models, flow, 8, tmp_path / "sweep", CONFIG, seeds=[0, 1])
+    narrow, wide = Watching.seen[1], Watching.seen[3]
+    assert [len(batch) for batch in narrow] == [14] * 8  # two an epoch, two epochs, two seeds
+    assert all(torch.equal(a, b) for a, b in zip(narrow, wide, strict=True))
+    assert not torch.equal(narrow[0], narrow[2])  # another epoch
+    assert not torch.equal(narrow[0], narrow[4])  # another seed
 
 
 def test_an_interrupted_sweep_continues_where_it_stopped(flow: Ladder, tmp_path: Path) -> None:
@@ -250,6 +255,18 @@ def test_a_finished_run_of_other_data_is_refused(
         monkeypatch.setattr(Ladder, "num_trajectories", lambda self, split: 5)
     with pytest.raises(ValueError, match=rf"another dataset: its {key} was \w+, now it is \w+"):
         sweep({"net": NET}, flow, 8, done, replace(CONFIG, ema_decay=0.9), seeds=[0])
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_finished_run_is_judged_by_the_weights_that_it_kept(
+    epoch: int, done: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(done / "net/seed-0", tmp_path / "run")
+    info = json.loads((run / "surrogate.json").read_text())
+    (run / "surrogate.json").write_text(json.dumps({**info, "epochs": epoch}))
+    with (run / "metrics.csv").open() as file:
+        expected = float(list(csv.DictReader(file))[epoch - 1]["valid_rollout"])
+    assert summarise(run, "net", "", 0).valid_rollout == expected
 
 
 def test_overwriting_trains_anew_only_what_differs(flow: Ladder, tmp_path: Path) -> None:
