@@ -197,6 +197,8 @@ class TrainingConfig:
                 f"validation_lead {self.validation_lead} lies beyond the "
                 f"{self.validation_steps} validation_steps"
             )
+        if self.level_loss > 0 and self.compile:
+            raise ValueError("level_loss looks into the network, which compile closes: choose one")
         if self.mixture is not None:
             _check_mixture(self.mixture)
         if self.stages is not None:

@@ -68,6 +68,7 @@ class Learner:
             self._forward = parallelised(self._trained, ranks)
         self._stepper = Surrogate(self._forward, surrogate.info)
         self._parameters = [p for p in self._trained.parameters() if p.requires_grad]
+        self._frozen = [part for part in module.modules() if _is_frozen(part)]
         self._optimiser = weight_decaying_optimiser(self._parameters, config.weight_decay)
         self._precision = resolved_precision(config.precision, surrogate.device)
         decay = config.ema_decay
@@ -93,18 +94,19 @@ class Learner:
             is clipped.
         """
         self._forward.train()
+        for part in self._frozen:
+            part.eval()
         self._optimiser.zero_grad()
-        windows, criterion = self._disturbed(batch, seed), self.criteria[batch.rung]
-        share = 1 / batch.size
-        if len(windows) == 0:  # the processes go through the network together
-            windows, share = windows.new_zeros((1, *windows.shape[1:])), 0.0
-            criterion = _nothing
-        pieces = windows.tensor_split(min(self.config.accumulation, len(windows)))
+        # All processes go through the network equally often, also those that have fewer windows.
+        pieces = self._disturbed(batch, seed).tensor_split(self.config.accumulation)
         total = 0.0
         for number, piece in enumerate(pieces, start=1):
+            share, criterion = len(piece) / batch.size, self.criteria[batch.rung]
+            if len(piece) == 0:
+                piece, criterion = piece.new_zeros((1, *piece.shape[1:])), _nothing
             with held_back(self._forward, hold=number < len(pieces)):
                 with forward_in(self._precision, self.surrogate.device):
-                    loss = self._loss(piece, objective, criterion) * (share * len(piece))
+                    loss = self._loss(piece, objective, criterion) * share
                 # The processes' gradients are averaged, but their losses are parts of a sum.
                 (loss * self.ranks.size).backward()
             total += loss.item()
@@ -210,6 +212,12 @@ def level_heads(surrogate: Surrogate) -> LevelHeads:
     return LevelHeads(
         surrogate.module, info.in_channels, info.out_channels, info.training_grid, info.model
     )
+
+
+def _is_frozen(part: nn.Module) -> bool:
+    """Whether it has weights and none of them learns."""
+    flags = [parameter.requires_grad for parameter in part.parameters()]
+    return bool(flags) and not any(flags)
 
 
 def _nothing(prediction: Tensor, truth: Tensor) -> Tensor:

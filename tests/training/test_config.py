@@ -31,6 +31,23 @@ def test_values_outside_their_range_are_named(option: str, value: Any, sentence:
         TrainingConfig(**{option: value})
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"level_loss": 0.5, "compile": True}, "level_loss looks into the network"),
+        ({"accumulation": 5, "batch_size": 4}, "accumulation 5 is more pieces than a batch of 4"),
+        ({"validation_lead": 9}, "validation_lead 9 lies beyond the 8 validation_steps"),
+        ({"patience": 0}, "patience must be at least 1, got 0"),
+        ({"time_budget": 0.0}, "time_budget must be positive, got 0.0"),
+        ({"noise": -0.1}, "noise must be at least 0, got -0.1"),
+        ({"trackers": ("wandb", "wandb")}, "trackers must name each one once"),
+    ],
+)
+def test_choices_that_do_not_go_together_are_named(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        TrainingConfig(**options)
+
+
 def test_what_is_optional_may_be_left_out() -> None:
     config = TrainingConfig(gradient_clip=None, ema_decay=None, fields=None, device="cuda:1")
     assert config.gradient_clip is None

@@ -13,7 +13,7 @@ from torch import Tensor
 from pdesurrogate.data import Ladder
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import TrainingConfig, Unrolled, train
+from pdesurrogate.training import Stage, TrainingConfig, Unrolled, train
 from pdesurrogate.training.distributed import Ranks
 from tests.training.processes import exit_codes
 from tests.training.test_trainer import metrics
@@ -44,9 +44,24 @@ def weights(surrogate: Surrogate) -> Tensor:
         (SPEC, {"accumulation": 3}),
         (SPEC, {"shard": True}),
         (SPEC, {"shard": True, "objective": Unrolled(2), "ema_decay": 0.9}),
+        (SPEC, {"shard": True, "accumulation": 3}),
         (FNO(modes=2, width=4, layers=1), {}),
+        (MultiResNet(width=4, levels=2), {"level_loss": 0.5}),
+        (SPEC, {"mixture": {8: 0.5, 16: 0.5}}),
+        (SPEC, {"stages": (Stage(8, 1), Stage(16, 1, freeze=True, width=4))}),
     ],
-    ids=["plain", "unrolled", "accumulated", "sharded", "sharded-unrolled", "fno"],
+    ids=[
+        "plain",
+        "unrolled",
+        "accumulated",
+        "sharded",
+        "sharded-unrolled",
+        "sharded-accumulated",
+        "fno",
+        "levels",
+        "mixed",
+        "staged",
+    ],
 )
 def test_two_processes_train_what_one_does(
     spec: ModelSpec, options: dict[str, Any], flow: Ladder, tmp_path: Path

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pdesurrogate.data import Ladder, field_statistics
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet
+from pdesurrogate.models.user_model import UserModel
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import Stage, TrainingConfig, train
 from pdesurrogate.transfer import prolong, restrict
@@ -24,6 +25,15 @@ SPEC = MultiResNet(width=4, levels=1)
 STAGES = (Stage(8, epochs=2), Stage(16, epochs=2, trajectories=2, freeze=True, width=4))
 CONFIG = TrainingConfig(stages=STAGES, batch_size=7, validation_steps=2)
 """4 steps an epoch on the coarse rung, 2 on the fine one with half of the trajectories."""
+
+
+class Averaging(nn.Sequential):
+    """A convolution and a normalisation by running means."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.BatchNorm2d(out_channels)
+        )
 
 
 def state(surrogate: Surrogate) -> dict[str, Tensor]:
@@ -54,6 +64,16 @@ def test_frozen_weights_are_those_of_the_coarse_training(
     assert all(torch.equal(inside[name], value) for name, value in state(alone).items())
     trained = [name for name in state(staged) if not name.startswith("bottleneck.")]
     assert any(bool(state(staged)[name].abs().max() > 0) for name in trained if "read_off" in name)
+
+
+def test_what_is_frozen_gathers_no_statistics_either(flow: Ladder, tmp_path: Path) -> None:
+    """A network with running means, which its forward pass would change in training mode."""
+    spec = UserModel.of(Averaging)
+    staged = train(spec, flow, 8, tmp_path / "run", CONFIG)
+    coarse = torch.load(tmp_path / "run/checkpoint/best.pt", weights_only=True)["module"]
+    inside = staged.module.get_submodule("bottleneck").state_dict()
+    assert all(torch.equal(inside[name], value) for name, value in coarse.items())
+    assert float(inside["1.running_mean"].abs().max()) > 0
 
 
 def test_weights_that_are_not_frozen_go_on_learning(flow: Ladder, tmp_path: Path) -> None:
