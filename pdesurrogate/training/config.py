@@ -199,6 +199,8 @@ class TrainingConfig:
             )
         if self.level_loss > 0 and self.compile:
             raise ValueError("level_loss looks into the network, which compile closes: choose one")
+        if self.level_loss > 0 and self.shard:
+            raise ValueError("level_loss and shard exclude each other: heads are not shared out")
         if self.mixture is not None:
             _check_mixture(self.mixture)
         if self.stages is not None:

@@ -105,6 +105,7 @@ class TrainingLoop:
         )
         self.position = Position()
         self.clock = _Clock(0.0)
+        self.asked = _Asked()
 
     def train(self, position: Position, state: Mapping[str, Any] | None) -> Position:
         """Go on to the stage's end.
@@ -138,6 +139,11 @@ class TrainingLoop:
             self._judge()
             self._checkpoint()
         return self.position
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the time was over before the stage was."""
+        return self.asked.is_out_of_time and self.position.epoch < self.config.epochs
 
     def _run_epoch(self, progress: ProgressDisplay) -> None:
         """The rest of an epoch: optimiser steps, then validation and checkpoint."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.models import ModelSpec
+from pdesurrogate.models.user_code import answering_for_part
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.learner import level_heads
+from pdesurrogate.training.objectives import Objective
 from pdesurrogate.training.preparation import (
     bound_loss,
     check_fit,
@@ -48,6 +51,13 @@ class Plan:
             ValueError: If the network, the loss or a later stage does not fit the data.
         """
         first = untrained(self.stages[0], self.data, name)
+        if self.config.shard and any(p.is_complex() for p in first.module.parameters()):
+            raise ValueError(f"shard does not do for {first.info.model}: it has complex weights")
+        if self.config.level_loss > 0 and not _learns_in_the_first_step(self.config.objective):
+            raise ValueError(
+                "level_loss needs an objective in whose first step gradients flow, which is the "
+                f"step that it compares; not so in {type(self.config.objective).__name__}"
+            )
         with torch.random.fork_rng([]):
             for stage in self.stages:
                 surrogate = (
@@ -58,6 +68,20 @@ class Plan:
                 if stage.config.level_loss > 0:
                     level_heads(surrogate)
         return first
+
+
+def _learns_in_the_first_step(objective: Objective) -> bool:
+    """Whether gradients flow through an objective's first step."""
+    seen = []
+
+    def step(window: Tensor) -> Tensor:
+        seen.append(torch.is_grad_enabled())
+        return window
+
+    frames = torch.zeros(1, 1 + objective.num_steps, 1, 1, 1)
+    with answering_for_part(objective), torch.enable_grad():
+        objective(step, frames[:, :1], frames[:, 1:], lambda p, y: (p - y).square().mean())
+    return seen[0]
 
 
 def planned(spec: ModelSpec, data: Ladder, resolution: int, config: TrainingConfig) -> Plan:

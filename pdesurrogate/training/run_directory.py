@@ -33,8 +33,16 @@ CONTENTS = (
     "wandb",
 )
 
-FREE = ("data", "device", "checkpoint_seconds", "time_budget", "trackers")
-"""Settings that may differ when a run is resumed: they do not say what is computed."""
+FREE = (
+    "data",
+    "device",
+    "checkpoint_seconds",
+    "time_budget",
+    "patience",
+    "rollbacks",
+    "trackers",
+)
+"""Settings that may differ when a run is resumed: they do not change what has been computed."""
 
 
 class RunDirectory:

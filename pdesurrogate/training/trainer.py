@@ -113,13 +113,14 @@ def _train_stages(
             info = surrogate.info
             extended = untrained(stage, session.data, info.name, info)
             surrogate = continue_from(surrogate, extended, freeze=stage.freeze)
+        is_cut_short = False
         if position.stage <= stage.number:
             # The loop has a copy of its own, which it may spread over processes.
             copied = Surrogate(copy.deepcopy(surrogate.module), surrogate.info)
             loop = TrainingLoop(stage, copied.to(session.device), session)
             position = loop.train(position, state)
-            state = None
-            if len(stages) > 1:
+            state, is_cut_short = None, loop.is_cut_short
+            if len(stages) > 1 and not is_cut_short:
                 position.reports.append(reported(stage, surrogate, session.data, position))
                 if session.ranks.is_main:
                     run.write_stages(position.reports)
@@ -129,4 +130,6 @@ def _train_stages(
         session.ranks.wait()
         if position.stage == stage.number:
             ended, position = position, position.next_stage()
+        if is_cut_short:
+            break
     return surrogate, ended

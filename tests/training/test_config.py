@@ -35,6 +35,7 @@ def test_values_outside_their_range_are_named(option: str, value: Any, sentence:
     ("options", "sentence"),
     [
         ({"level_loss": 0.5, "compile": True}, "level_loss looks into the network"),
+        ({"level_loss": 0.5, "shard": True}, "level_loss and shard exclude each other"),
         ({"accumulation": 5, "batch_size": 4}, "accumulation 5 is more pieces than a batch of 4"),
         ({"validation_lead": 9}, "validation_lead 9 lies beyond the 8 validation_steps"),
         ({"patience": 0}, "patience must be at least 1, got 0"),

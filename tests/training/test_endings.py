@@ -18,11 +18,13 @@ import torch
 from pdesurrogate.data import Ladder
 from pdesurrogate.models import FNO, MultiResNet
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import TrainingConfig, loop, train
+from pdesurrogate.training import Pushforward, TrainingConfig, loop, train
 from pdesurrogate.training import checkpoint as checkpoints
 from pdesurrogate.training.validation import RolloutValidation, Verdict
 from tests.training.processes import exit_codes
 from tests.training.test_trainer import CONFIG, SPEC, Noisy, in_step, metrics, weights
+
+BLIND = Pushforward(2, one_step=False)
 
 
 def position(run: Path) -> dict[str, Any]:
@@ -164,6 +166,10 @@ def test_what_the_levels_answer_counts_if_it_is_asked_for(flow: Ladder, tmp_path
     spec = FNO(modes=2, width=4, layers=1)
     with pytest.raises(ValueError, match="FNO has no levels whose errors could be weighed"):
         train(spec, flow, 8, tmp_path / "fno", replace(CONFIG, level_loss=0.5))
+    with pytest.raises(ValueError, match=r"in whose first step gradients flow.* not so in Pushfor"):
+        train(SPEC, flow, 8, tmp_path / "fno", replace(CONFIG, level_loss=0.5, objective=BLIND))
+    with pytest.raises(ValueError, match="shard does not do for FNO: it has complex weights"):
+        train(spec, flow, 8, tmp_path / "fno", replace(CONFIG, shard=True))
     assert not (tmp_path / "fno").exists()
 
 

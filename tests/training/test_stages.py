@@ -17,7 +17,7 @@ from pdesurrogate.data import Ladder, field_statistics
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet
 from pdesurrogate.models.user_model import UserModel
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import Stage, TrainingConfig, train
+from pdesurrogate.training import Stage, TrainingConfig, loop, train
 from pdesurrogate.transfer import prolong, restrict
 from tests.training.test_trainer import crash, in_step, metrics
 
@@ -194,3 +194,20 @@ def test_stages_say_what_they_need() -> None:
         Stage(8, epochs=0)
     with pytest.raises(ValueError, match="learning_rate of a stage must be positive"):
         Stage(8, epochs=1, learning_rate=-1.0)
+
+
+def test_a_staged_training_that_runs_out_of_time_goes_on_where_it_was(
+    staged: Path, flow: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is over in the first stage: its surrogate so far is kept."""
+    ticks = iter(range(10000))
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Clock, "seconds", lambda self: float(next(ticks)))
+        early = train(SPEC, flow, 8, tmp_path / "run", replace(CONFIG, time_budget=5.0))
+    assert early.info.training_grid == flow.grid(8)
+    assert not (tmp_path / "run/stages.csv").exists()
+    train(SPEC, flow, 8, tmp_path / "run", CONFIG, resume=True)
+    late, undisturbed = (
+        (run / "model.safetensors").read_bytes() for run in (tmp_path / "run", staged)
+    )
+    assert late == undisturbed
