@@ -46,8 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
         logging.disable(logging.WARNING)
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            return _exit_code(arguments)
+        said = StringIO()
+        with redirect_stdout(StringIO()), redirect_stderr(said):
+            code = _exit_code(arguments)
+        if code == 1:  # a fault that the first process may not have
+            print(said.getvalue(), file=sys.stderr)
+        return code
     return _exit_code(arguments)
 
 

@@ -125,15 +125,18 @@ class Batch(NamedTuple):
     """What a process is given for one step of the optimiser.
 
     Args:
-        windows: Its share of the batch; without windows where there are fewer than processes.
+        windows: Its share of the batch. Where there are fewer windows than processes it is one of
+            another's, which does not count.
         rung: The resolution at which the whole batch is seen.
         size: Windows of the whole batch, all processes together: the mean over the batch is the sum
             over the processes of `len(windows) / size` times the mean over `windows`.
+        counts: Whether the share counts.
     """
 
     windows: WindowBatch
     rung: int
     size: int
+    counts: bool = True
 
 
 class Batches:
@@ -197,10 +200,11 @@ class Batches:
         rungs = self.rungs(epoch)[first:]
         shares: dict[int, list[Tensor]] = {rung: [] for rung in self.sources}
         for rung, numbers in zip(rungs, batches, strict=True):
-            shares[rung].append(numbers.tensor_split(world)[rank])
+            own = numbers.tensor_split(world)[rank]
+            shares[rung].append(own if len(own) else numbers[:1])
         reading = {rung: source.read(shares[rung]) for rung, source in self.sources.items()}
         for rung, numbers in zip(rungs, batches, strict=True):
-            yield Batch(next(reading[rung]), rung, len(numbers))
+            yield Batch(next(reading[rung]), rung, len(numbers), rank < len(numbers))
 
     def rungs(self, epoch: int) -> list[int]:
         """The rung of each batch of an epoch."""

@@ -22,6 +22,7 @@ from pdesurrogate.training.validation import Verdict
 __all__ = [
     "Position",
     "keep_as",
+    "load_best",
     "load_checkpoint",
     "load_snapshot",
     "position_of",
@@ -45,7 +46,7 @@ class Position:
         gradient_norm_sum: Sum of the gradients' norms (before clipping) of the epoch so far.
         seconds: Wall time spent training, over all sessions.
         seconds_before: Wall time of earlier stages.
-        rollbacks: How often a loss that was not finite sent the training back.
+        rollbacks: How often a loss that was not finite sent the stage back.
         before: The validation with which a stage began that extends another; else None.
         best: The stage's best validation; None before the first.
         best_epoch: The epoch of the stage, counted from 1, after which that was.
@@ -73,6 +74,11 @@ class Position:
     def epochs_begun(self) -> int:
         """Epochs of all stages, the one under way among them."""
         return len(self.rows) + (self.batch > 0)
+
+    @property
+    def is_at_its_beginning(self) -> bool:
+        """Whether nothing has been done of the stage yet, not even a validation."""
+        return self.step == 0 and self.best is None
 
     def finish_batch(self, loss: float, gradient_norm: float) -> None:
         """Count a finished optimiser step."""
@@ -105,7 +111,6 @@ class Position:
             steps_before=self.steps_before + self.step,
             seconds=self.seconds,
             seconds_before=self.seconds,
-            rollbacks=self.rollbacks,
             rows=self.rows,
             reports=self.reports,
         )
@@ -124,7 +129,8 @@ def snapshot(
         dataset: Identity of the dataset, so that it is not continued on another one.
         ranks: The processes, each of which has random states of its own.
     """
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    device = learner.surrogate.device
+    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     return {
         "dataset": dict(dataset),
         **learner.state_dict(),
@@ -159,11 +165,11 @@ def restore(
     except (RuntimeError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path} was made with another network: {reason}") from error
-    states = state["random_states"]
+    states, device = state["random_states"], learner.surrogate.device
     if len(states) == ranks.size:
         torch.set_rng_state(states[ranks.rank]["cpu"])
-        if torch.cuda.is_available() and states[ranks.rank]["cuda"]:
-            torch.cuda.set_rng_state_all(states[ranks.rank]["cuda"])
+        if device.type == "cuda" and states[ranks.rank]["cuda"] is not None:
+            torch.cuda.set_rng_state(states[ranks.rank]["cuda"], device)
     return position_of(state)
 
 
@@ -236,6 +242,20 @@ def load_snapshot(path: Path) -> dict[str, Any]:
         ValueError: If the file is no such checkpoint or is damaged.
     """
     state = load_checkpoint(path)
+    if "random_state" in state:
+        raise ValueError(f"{path} is of an earlier version, which cannot be resumed: begin anew")
     if not {"dataset", "module", "optimiser", "position", "random_states"} <= state.keys():
+        raise ValueError(f"{path} is not a checkpoint, or is damaged")
+    return state
+
+
+def load_best(path: Path) -> dict[str, Any]:
+    """Read the weights that validated best, `module`, and after how many epochs, `epoch`.
+
+    Raises:
+        ValueError: If the file holds no such weights or is damaged.
+    """
+    state = load_checkpoint(path)
+    if not {"module", "epoch"} <= state.keys():
         raise ValueError(f"{path} is not a checkpoint, or is damaged")
     return state

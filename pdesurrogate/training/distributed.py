@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from pdesurrogate.devices import check_device
 
 __all__ = ["Ranks", "held_back", "is_launched", "joined", "local_device", "parallelised"]
 
@@ -62,6 +64,12 @@ class Ranks:
         dist.all_gather_object(values, value)
         return values
 
+    def share(self, values: Iterable[Tensor]) -> None:
+        """Give every process what rank 0 has, in place."""
+        if self.size > 1:
+            for value in values:
+                dist.broadcast(value, 0)
+
     def wait(self) -> None:
         """Go on when all have come so far."""
         if self.size > 1:
@@ -81,8 +89,14 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     if not is_launched():
         yield Ranks()
         return
-    backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(minutes=30))
+    is_gpu = device.type == "cuda"
+    if is_gpu:
+        torch.cuda.set_device(device)  # where NCCL and gathered objects go
+    dist.init_process_group(
+        "nccl" if is_gpu else "gloo",
+        timeout=timedelta(minutes=30),
+        device_id=device if is_gpu else None,
+    )
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
     finally:
@@ -95,10 +109,16 @@ def is_launched() -> bool:
 
 
 def local_device(name: str) -> torch.device:
-    """The device that is meant by `cuda` under `torchrun`: one for each process of a machine."""
-    if name == "cuda" and is_launched():
-        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    return torch.device(name)
+    """The device that is meant by `cuda` under `torchrun`: one for each process of a machine.
+
+    Raises:
+        ValueError: If the machine has fewer than processes.
+    """
+    if name != "cuda" or not is_launched():
+        return torch.device(name)
+    rank = int(os.environ["LOCAL_RANK"])
+    check_device(f"cuda:{rank}")
+    return torch.device("cuda", rank)
 
 
 def parallelised(module: nn.Module, ranks: Ranks) -> nn.Module:

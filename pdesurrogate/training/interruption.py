@@ -13,7 +13,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Context in which a first Ctrl-C or SIGTERM only sets `requested`; a second acts at once.
+    """Context in which Ctrl-C or SIGTERM only sets `requested`; a second Ctrl-C acts at once.
+
+    A second SIGTERM does not: clusters send it to a job's processes more than once, and kill those
+    that take too long.
 
     Python delivers signals to the main thread only: in any other thread it does nothing. Nor does
     it where a signal is ignored, as Ctrl-C is in a shell's background jobs.
@@ -42,9 +45,9 @@ class Interruption:
             signal.signal(number, self._previous[signal.Signals(number)])
 
     def _request(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.requested and number == signal.SIGINT:
             stop_as_asked(number)
-        self.requested = number
+        self.requested = self.requested or number
 
 
 def stop_as_asked(number: int) -> NoReturn:

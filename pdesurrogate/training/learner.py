@@ -36,6 +36,9 @@ from pdesurrogate.training.sharding import (
 
 __all__ = ["Learner", "level_heads"]
 
+_NOISE = 7
+"""Ends the seeds of noise, so that nothing else has the same."""
+
 
 class Learner:
     """A network, its optimiser, and the average of its weights.
@@ -68,6 +71,7 @@ class Learner:
             self._forward = parallelised(self._trained, ranks)
         self._stepper = Surrogate(self._forward, surrogate.info)
         self._parameters = [p for p in self._trained.parameters() if p.requires_grad]
+        self._buffers = _changing_buffers(module)
         self._frozen = [part for part in module.modules() if _is_frozen(part)]
         self._optimiser = weight_decaying_optimiser(self._parameters, config.weight_decay)
         self._precision = resolved_precision(config.precision, surrogate.device)
@@ -97,13 +101,14 @@ class Learner:
         for part in self._frozen:
             part.eval()
         self._optimiser.zero_grad()
-        # All processes go through the network equally often, also those that have fewer windows.
-        pieces = self._disturbed(batch, seed).tensor_split(self.config.accumulation)
-        total = 0.0
+        self.ranks.share(self._buffers)
+        windows, total = self._disturbed(batch, seed), 0.0
+        pieces = windows.tensor_split(self.config.accumulation)
         for number, piece in enumerate(pieces, start=1):
             share, criterion = len(piece) / batch.size, self.criteria[batch.rung]
-            if len(piece) == 0:
-                piece, criterion = piece.new_zeros((1, *piece.shape[1:])), _nothing
+            if len(piece) == 0 or not batch.counts:
+                # All processes go through the network equally often, also with fewer windows.
+                piece, share, criterion = windows[:1], 0.0, _nothing
             with held_back(self._forward, hold=number < len(pieces)):
                 with forward_in(self._precision, self.surrogate.device):
                     loss = self._loss(piece, objective, criterion) * share
@@ -167,7 +172,8 @@ class Learner:
         if self._heads is None:
             return loss
         target = self.surrogate.network_target(given, following[:, : self.config.bundle])
-        return loss + self.config.level_loss * self._heads.loss(target)
+        with torch.autocast(target.device.type, enabled=False):
+            return loss + self.config.level_loss * self._heads.loss(target)
 
     def _disturbed(
         self, batch: Batch, seed: Sequence[int]
@@ -176,9 +182,10 @@ class Learner:
 
         It is drawn for the whole batch, so that it does not depend on the number of processes.
         """
-        if self.config.noise == 0:
+        if self.config.noise == 0 or not batch.counts:
             return batch.windows
-        state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
+        entropy = np.random.SeedSequence((*seed, _NOISE))
+        state = int(entropy.generate_state(1, np.uint64)[0] >> 1)
         change_std = self.surrogate.change_std
         shape = (batch.size, self.config.history, len(change_std), *batch.windows.shape[-2:])
         drawn = torch.randn(shape, generator=torch.Generator().manual_seed(state))
@@ -212,6 +219,12 @@ def level_heads(surrogate: Surrogate) -> LevelHeads:
     return LevelHeads(
         surrogate.module, info.in_channels, info.out_channels, info.training_grid, info.model
     )
+
+
+def _changing_buffers(module: nn.Module) -> list[Tensor]:
+    """What a network gathers on the way, such as running means; tables are no part of its state."""
+    saved = module.state_dict(keep_vars=True)
+    return [buffer for name, buffer in module.named_buffers() if name in saved]
 
 
 def _is_frozen(part: nn.Module) -> bool:

@@ -21,7 +21,7 @@ from pdesurrogate.training.batches import Batches
 from pdesurrogate.training.checkpoint import (
     Position,
     keep_as,
-    load_checkpoint,
+    load_snapshot,
     restore,
     save_checkpoint,
     snapshot,
@@ -127,7 +127,10 @@ class TrainingLoop:
         if state is None:
             self._begin()
         else:
-            self._restore(state)
+            self._take_up(state)
+        if self.stage.number > 0 and self.position.is_at_its_beginning:
+            self.position.before = self._judge()  # of the network that the stage extends
+            self._checkpoint(begins_epoch=True)
         _, self.asked = self._agree(0.0)
         with self._progress() as progress:
             while not self._is_over():
@@ -172,6 +175,9 @@ class TrainingLoop:
         """Validate and write down how it went."""
         position, steps = self.position, len(self.batches)
         verdict = self._judge()
+        if not math.isfinite(verdict.one_step):  # the last step has spoilt the weights
+            loss, error = position.loss_sum / steps, verdict.one_step
+            raise _NotFiniteError(loss, error, "the validation's error")
         row = EpochMetrics(
             epoch=len(position.rows) + 1,
             step=position.steps_before + position.step,
@@ -229,12 +235,18 @@ class TrainingLoop:
         )
 
     def _begin(self) -> None:
-        """Make the first checkpoint of the stage; one that extends another is judged as it is."""
+        """Make the first checkpoint of the stage."""
         if self.ranks.rank > 0:  # networks that draw random numbers draw others in each process
             torch.manual_seed(self.stage.seed + self.ranks.rank)
-        if self.stage.number > 0:
-            self.position.before = self._judge()
         self._checkpoint(begins_epoch=True)
+
+    def _take_up(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint, with the files that a killed process may not have written."""
+        self._restore(state)
+        if self.ranks.is_main:
+            if self.position.batch == 0:
+                keep_as(self.run.last, self.run.epoch)
+            self.run.write_metrics(self.position.rows)
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         path, dataset = self.run.last, self.session.dataset
@@ -245,7 +257,7 @@ class TrainingLoop:
         """Go back to where the epoch began, to try again at a lower rate."""
         position = self.position
         where = (
-            f"the loss became {found.loss:g} and its gradient's norm {found.norm:g} in epoch "
+            f"the loss became {found.loss:g} and {found.what} {found.value:g} in epoch "
             f"{len(position.rows) + 1}, step {position.steps_before + position.step + 1}"
         )
         if position.rollbacks >= self.config.rollbacks:
@@ -255,7 +267,7 @@ class TrainingLoop:
                 f"({self.run.epoch} holds the last good state)"
             )
         seconds, rollbacks = self.clock.seconds(), position.rollbacks + 1
-        self._restore(load_checkpoint(self.run.epoch))
+        self._restore(load_snapshot(self.run.epoch))
         self.position.rollbacks, self.clock = rollbacks, _Clock(seconds)
         self._checkpoint(begins_epoch=True)
         if self.ranks.is_main:
@@ -316,11 +328,11 @@ class TrainingLoop:
 
 
 class _NotFiniteError(Exception):
-    """The loss or the gradient's norm of a batch is not finite."""
+    """The loss of a batch, its gradient's norm or the error that it led to is not finite."""
 
-    def __init__(self, loss: float, norm: float) -> None:
-        super().__init__(loss, norm)
-        self.loss, self.norm = loss, norm
+    def __init__(self, loss: float, value: float, what: str = "its gradient's norm") -> None:
+        super().__init__(loss, value, what)
+        self.loss, self.value, self.what = loss, value, what
 
 
 class _Silence:

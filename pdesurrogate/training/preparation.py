@@ -30,6 +30,7 @@ from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowS
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.losses import Criterion, LossSetting
 from pdesurrogate.training.precision import check_precision, resolved_precision
+from pdesurrogate.training.run_directory import FREE
 from pdesurrogate.training.tracking import check_trackers
 from pdesurrogate.training.validation import RolloutValidation, spread_windows
 
@@ -47,7 +48,7 @@ __all__ = [
     "window_source",
 ]
 
-HOW_NOT_WHAT = ("device", "checkpoint_seconds", "time_budget", "trackers", "compile", "shard")
+HOW_NOT_WHAT = (*(name for name in FREE if name != "data"), "compile", "shard")
 """Choices that say how a training is done and not what comes out, but for rounding."""
 
 IN_MEMORY_BYTES = 2**30
@@ -260,7 +261,8 @@ def bound_loss(surrogate: Surrogate, config: TrainingConfig, grid: Grid) -> Crit
 
     def of_fields(prediction: Tensor, truth: Tensor) -> Tensor:
         channels = slice(len(info.fields))
-        with answering_for_part(config.loss):
+        # Whatever the network's precision is, losses are float32.
+        with answering_for_part(config.loss), torch.autocast(truth.device.type, enabled=False):
             return compare(prediction[:, :, channels], truth[:, :, channels])
 
     return of_fields

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -19,13 +20,8 @@ from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.distributed import Ranks
 from pdesurrogate.training.learner import Learner
 from pdesurrogate.training.precision import computing_in, resolved_precision
-from pdesurrogate.training.preparation import (
-    bound_loss,
-    check_fit,
-    completed,
-    untrained_surrogate,
-    window_source,
-)
+from pdesurrogate.training.preparation import bound_loss, window_source
+from pdesurrogate.training.rehearsal import planned
 
 __all__ = ["find_learning_rate"]
 
@@ -78,7 +74,8 @@ def find_learning_rate(
         spec: The model.
         data: The dataset.
         resolution: The rung to train on.
-        config: How to train; None for the defaults. Its learning rates say nothing here.
+        config: How to train; None for the defaults. Its learning rates say nothing here, nor do its
+            stages: the rate is that of the first.
         lowest: The first rate.
         highest: The last rate, if the loss bears it.
         steps: Optimiser steps; where the training split has fewer batches they come round again.
@@ -93,29 +90,26 @@ def find_learning_rate(
         Smith (2017), *Cyclical Learning Rates for Training Neural Networks*, §3.3.
     """
     _check_range(lowest, highest, steps)
-    config = config or TrainingConfig()
-    data = data.strided(config.frame_stride)
-    config = completed(config, spec, data)
-    check_fit(data, resolution, config)
+    plan = planned(spec, data, resolution, replace(config or TrainingConfig(), stages=None))
+    config, data, stage = plan.config, plan.data, plan.stages[0]
     device = torch.device(config.device)
     rates = np.geomspace(lowest, highest, steps)
     with (
         torch.random.fork_rng([device] if device.type == "cuda" else []),
         computing_in(resolved_precision(config.precision, device)),
     ):
-        torch.manual_seed(config.seed)
-        surrogate = untrained_surrogate(spec, data, resolution, config, data.name).to(device)
-        shares = config.mixture or {resolution: 1.0}
-        sources = {rung: window_source(data, rung, config, device) for rung in shares}
-        criteria = {rung: bound_loss(surrogate, config, data.grid(rung)) for rung in shares}
+        surrogate = plan.first_surrogate(data.name).to(device)
+        sources = {rung: window_source(data, rung, config, device) for rung in stage.shares}
+        criteria = {rung: bound_loss(surrogate, config, data.grid(rung)) for rung in stage.shares}
         learner = Learner(surrogate, config, criteria, Ranks())
-        losses = _losses(learner, Batches(sources, config.batch_size, config.seed, shares), rates)
+        batches = Batches(sources, config.batch_size, config.seed, stage.shares)
+        losses = _losses(learner, batches, rates)
     smoothed = _smoothed(losses)
     best = _turning_point(smoothed)
     if best is None:
         raise ValueError(
             f"the loss did not fall between the learning rates {lowest:g} and "
-            f"{rates[len(losses) - 1]:g}: try others, or take more than {steps} steps"
+            f"{rates[max(len(losses), 1) - 1]:g}: try others, or take more than {steps} steps"
         )
     return xr.Dataset(
         {

@@ -134,5 +134,5 @@ def rehearse(spec: ModelSpec, data: Ladder, resolution: int, config: TrainingCon
     Raises:
         ValueError: If the arguments do not fit the data or the machine.
     """
-    with torch.random.fork_rng([]):
+    with torch.random.fork_rng():
         planned(spec, data, resolution, config).first_surrogate("rehearsal")

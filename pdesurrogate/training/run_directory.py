@@ -18,7 +18,7 @@ from pdesurrogate.files import PARTIAL, write_atomically
 from pdesurrogate.training.epoch_metrics import EpochMetrics
 from pdesurrogate.training.stage_report import StageReport
 
-__all__ = ["RunDirectory"]
+__all__ = ["FREE", "RunDirectory"]
 
 SETTINGS, METRICS, STAGES = "config.yaml", "metrics.csv", "stages.csv"
 CHECKPOINTS = "checkpoint"
@@ -90,7 +90,7 @@ class RunDirectory:
             raise ValueError(f"{self.path} is a file, not a run directory")
         if not self.path.is_dir() or (self._is_barely_begun() and not resume):
             return
-        if resume and not any(self.path.iterdir()):
+        if resume and not self._entries():
             return
         if not (self.path / SETTINGS).exists():
             if resume:
@@ -127,7 +127,12 @@ class RunDirectory:
 
     def _is_barely_begun(self) -> bool:
         """Whether nothing is here that a training would miss."""
-        return {entry.name for entry in self.path.iterdir()} <= {SETTINGS}
+        return self._entries() <= {SETTINGS}
+
+    def _entries(self) -> set[str]:
+        """Names of what is here, but for what a killed process was about to write."""
+        names = {entry.name for entry in self.path.iterdir()}
+        return {name for name in names if not name.endswith(PARTIAL)}
 
     def write_metrics(self, rows: Sequence[EpochMetrics]) -> None:
         """Replace `metrics.csv`."""

@@ -45,7 +45,8 @@ class PlannedStage:
         """Seed of the stage's new weights."""
         if self.number == 0:
             return self.config.seed
-        entropy = np.random.SeedSequence((self.config.seed, self.number))
+        # As long as no other seed's entropy, so that nothing else has the same.
+        entropy = np.random.SeedSequence((self.config.seed, 0, 0, 0, 0, self.number))
         return int(entropy.generate_state(1, np.uint64)[0] >> 1)
 
 

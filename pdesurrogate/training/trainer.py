@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training.checkpoint import Position, load_checkpoint, load_snapshot, position_of
+from pdesurrogate.training.checkpoint import Position, load_best, load_snapshot, position_of
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.distributed import joined, local_device
 from pdesurrogate.training.interruption import Interruption
@@ -82,12 +83,13 @@ def train(
         if ranks.is_main:
             run.prepare(settings, dataset, overwrite=overwrite)
         ranks.wait()
-        done = position_of(load_snapshot(run.last)) if run.last.exists() else Position()
+        resumed = bool(ranks.gathered(run.last.exists())[0])
         names = config.trackers if ranks.is_main else ()
-        resumed = bool(done.rows)
         with open_trackers(names, run.path, first.info.name, settings, resumed=resumed) as tracker:
             session = Session(data, run, dataset, ranks, device, interruption, tracker)
-            finished, position = _train_stages(plan.stages, first, session)
+            state = load_snapshot(run.last) if resumed else None
+            ranks.wait()  # until all have read it
+            finished, position = _train_stages(plan.stages, first, session, state)
         info = replace(finished.info, training_seconds=position.seconds)
         finished = Surrogate(finished.module.eval().requires_grad_(False), info)
         if ranks.is_main:
@@ -97,7 +99,10 @@ def train(
 
 
 def _train_stages(
-    stages: Sequence[PlannedStage], first: Surrogate, session: Session
+    stages: Sequence[PlannedStage],
+    first: Surrogate,
+    session: Session,
+    state: Mapping[str, Any] | None,
 ) -> tuple[Surrogate, Position]:
     """Train each stage, the next one from the best weights of the one before.
 
@@ -105,9 +110,7 @@ def _train_stages(
         The last stage's surrogate with its best weights, on the CPU, and where the training ends.
     """
     run, surrogate = session.run, first
-    state = load_snapshot(run.last) if run.last.exists() else None
     position = Position() if state is None else position_of(state)
-    session.ranks.wait()  # until all have read it
     for stage in stages:
         if stage.number > 0:
             info = surrogate.info
@@ -124,7 +127,7 @@ def _train_stages(
                 position.reports.append(reported(stage, surrogate, session.data, position))
                 if session.ranks.is_main:
                     run.write_stages(position.reports)
-        best = load_checkpoint(run.best_of(stage.number))
+        best = load_best(run.best_of(stage.number))
         surrogate.module.load_state_dict(best["module"])
         surrogate = Surrogate(surrogate.module, replace(surrogate.info, epochs=best["epoch"]))
         session.ranks.wait()

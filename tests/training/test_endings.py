@@ -20,9 +20,13 @@ from pdesurrogate.models import FNO, MultiResNet
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import Pushforward, TrainingConfig, loop, train
 from pdesurrogate.training import checkpoint as checkpoints
+from pdesurrogate.training.batches import Batch
+from pdesurrogate.training.distributed import Ranks
+from pdesurrogate.training.learner import Learner
 from pdesurrogate.training.validation import RolloutValidation, Verdict
 from tests.training.processes import exit_codes
 from tests.training.test_trainer import CONFIG, SPEC, Noisy, in_step, metrics, weights
+from tests.training.test_validation import multiplication
 
 BLIND = Pushforward(2, one_step=False)
 
@@ -187,11 +191,43 @@ def test_levels_that_count_resume_with_the_same_bits(
 
 
 def test_noise_disturbs_what_is_given_and_nothing_else(flow: Ladder, tmp_path: Path) -> None:
-    plain = train(SPEC, flow, 8, tmp_path / "plain", CONFIG)
-    noisy = train(SPEC, flow, 8, tmp_path / "noisy", replace(CONFIG, noise=0.5))
-    again = train(SPEC, flow, 8, tmp_path / "again", replace(CONFIG, noise=0.5))
-    assert torch.equal(weights(noisy), weights(again))
-    assert not torch.equal(weights(noisy), weights(plain))
+    """In units of the change, the same for every number of processes, another in every step."""
+    surrogate = multiplication(1.0, history=2)
+    change_std = surrogate.change_std
+    config = TrainingConfig(history=2, noise=0.5, learning_rate=1e-3)
+    windows = torch.zeros(400, 4, 3, 4, 4)  # two fields and a condition
+    learner = Learner(surrogate, config, {4: lambda p, y: (p - y).square().mean()}, Ranks())
+    disturbed = learner._disturbed(Batch(windows, 4, 400), (0, 0, 0, 0))
+    assert torch.equal(disturbed[:, 2:], windows[:, 2:])
+    assert torch.equal(disturbed[:, :, 2], windows[:, :, 2])
+    given = disturbed[:, :2, :2] / change_std
+    assert given.std().item() == pytest.approx(0.5, rel=0.02)
+    assert abs(given.mean().item()) < 0.02
+    other = learner._disturbed(Batch(windows, 4, 400), (0, 0, 0, 1))
+    assert not torch.equal(other, disturbed)
+    learner.ranks = Ranks(1, 2)
+    second = learner._disturbed(Batch(windows[200:], 4, 400), (0, 0, 0, 0))
+    assert torch.equal(second, disturbed[200:])
+
+
+def test_weights_that_are_spoilt_in_an_epochs_last_step_are_not_gone_on_with(
+    flow: Ladder, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The validation sees it, and the epoch is repeated."""
+    step, spoilt = Learner.step, []
+
+    def spoil_once(self: Learner, rate: float, number: int) -> None:
+        step(self, rate, number)
+        if number == 9 and not spoilt:
+            spoilt.append(1)
+            with torch.no_grad():
+                next(iter(self.surrogate.module.parameters())).fill_(math.nan)
+
+    monkeypatch.setattr(Learner, "step", spoil_once)
+    surrogate = train(SPEC, flow, 8, out, CONFIG)
+    assert metrics(out, "rollbacks") == ["0", "1", "1"]
+    assert all(math.isfinite(float(error)) for error in metrics(out, "valid_rollout"))
+    assert bool(weights(surrogate).isfinite().all())
 
 
 def test_a_bundle_of_frames_is_trained_and_rolled_out(flow: Ladder, out: Path) -> None:

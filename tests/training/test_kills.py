@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 import signal
 from collections.abc import Callable
@@ -14,9 +15,16 @@ import torch
 from torch import Tensor
 
 from pdesurrogate.data import Ladder
-from pdesurrogate.training import TrainingConfig, Unrolled, checkpoint, learner, train
+from pdesurrogate.training import (
+    Stage,
+    TrainingConfig,
+    Unrolled,
+    checkpoint,
+    learner,
+    train,
+)
 from tests.training.processes import exit_codes, kill_oneself
-from tests.training.test_trainer import Noisy
+from tests.training.test_trainer import Noisy, metrics
 
 CONFIG = TrainingConfig(
     epochs=8,
@@ -45,6 +53,18 @@ def in_step(number: int) -> None:
         return clip(*args)  # type: ignore[arg-type]
 
     learner.clip_grad_norm_ = clip_or_die  # type: ignore[assignment]  # in a process of its own
+
+
+def before_a_file_appears(number: int) -> None:
+    """Die when a file is written, before it has its name: a checkpoint, metrics, weights, ..."""
+    replace_, replaced = Path.replace, iter(range(1, 1000))
+
+    def replace_or_die(self: Path, target: Path) -> Path:
+        if next(replaced) == number:
+            kill_oneself()
+        return replace_(self, target)
+
+    Path.replace = replace_or_die  # type: ignore[assignment, method-assign]
 
 
 def while_writing(number: int) -> None:
@@ -79,7 +99,8 @@ def test_a_training_killed_ten_times_ends_with_the_same_bits(
     kills = 0
     while kills < 10:
         victim, number = draw.randrange(size), draw.randint(3, 7)
-        death = while_writing if victim == 0 and draw.random() < 0.4 else in_step
+        deaths = (in_step, while_writing, before_a_file_appears)
+        death = draw.choice(deaths) if victim == 0 else in_step
 
         def life(rank: int, victim: int = victim, number: int = number, death=death) -> None:
             run(flow, killed, config, lambda: death(number) if rank == victim else None)
@@ -97,4 +118,29 @@ def test_a_training_killed_ten_times_ends_with_the_same_bits(
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     first, second = ((out / "model.safetensors").read_bytes() for out in (undisturbed, killed))
     assert first == second
+    for column in ("train_loss", "valid_rollout", "gradient_norm"):
+        assert metrics(killed, column) == metrics(undisturbed, column)
     assert not list(killed.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("number", range(1, 14, 3))
+def test_a_staged_training_killed_at_any_file_goes_on(
+    number: int, flow: Ladder, tmp_path: Path
+) -> None:
+    """Thirteen files appear: those of two stages of one epoch each, and those of the result."""
+    stages = (Stage(8, epochs=1), Stage(16, epochs=1, freeze=True, width=4))
+    config = TrainingConfig(stages=stages, batch_size=14, validation_steps=2)
+
+    def life(out: Path, death: Callable[[], object]) -> None:
+        run(flow, out, config, death)
+
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    assert exit_codes(lambda _: life(undisturbed, lambda: None)) == [0]
+    assert exit_codes(lambda _: life(killed, lambda: before_a_file_appears(number))) == [-9]
+    assert exit_codes(lambda _: life(killed, lambda: None)) == [0]
+    for name in ("model.safetensors", "config.yaml"):
+        assert (undisturbed / name).read_bytes() == (killed / name).read_bytes()
+    for name in ("stages.csv", "metrics.csv"):
+        with (undisturbed / name).open() as one, (killed / name).open() as other:
+            for row, again in zip(csv.DictReader(one), csv.DictReader(other), strict=True):
+                assert {**row, "seconds": ""} == {**again, "seconds": ""}

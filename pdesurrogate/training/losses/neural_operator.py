@@ -59,7 +59,7 @@ def mean_of_ratios(
         truth: Float[Tensor, "batch time field y x"],
     ) -> Float[Tensor, ""]:
         p, y = prediction / scale, truth / scale
-        differs = (p - y).square().sum(dim=(-2, -1)) > 0
+        differs = (p != y).flatten(-2).any(dim=-1)  # also where p is not a number
         return summed(p[differs], y[differs]) / differs.numel()
 
     return relative_error

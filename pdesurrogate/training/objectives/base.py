@@ -37,7 +37,8 @@ class Objective(Part, ABC):
         """The objective at a time of the training, for those that change; by default itself.
 
         Args:
-            progress: Share of the optimiser's steps that are done, from 0 to 1.
+            progress: Share of the optimiser's steps that are done, from 0 to 1; of those of the
+                stage in a staged training.
         """
         return self
 

@@ -20,8 +20,8 @@ class Curriculum(Objective):
     r"""Another objective whose number of steps grows from 1 to its own.
 
     With $m$ steps, each of the horizons $1, …, m - 1$ is trained for an equal share of the first
-    `growth` of the training, and $m$ from then on. Early on, when a rollout says little but that
-    the network is untrained, steps are few and cheap.
+    `growth` of the training, and $m$ from then on; of each stage, if there are several. Early on,
+    when a rollout says little but that the network is untrained, steps are few and cheap.
 
     Args:
         of: The objective at the end; one that has an option `steps`.
