@@ -23,17 +23,19 @@ def fastest(
 ) -> dict[str, dict[str, float]]:
     """Measure every case so often, in turns, and keep the least of each of its numbers.
 
-    Cases that break down are left out; their message is printed.
+    Says how it goes on stderr. Cases that break down are left out.
     """
     found: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
     for repetition in range(repetitions):
         for name, case in cases.items():
             if len(found[name]) < repetition:
                 continue  # it broke down before
+            label = f"{name}, {processes} process(es)"
             try:
                 found[name].append(measured(case, processes))
+                print(f"{label}: {found[name][-1]['wall_s']:.4g} s a step", file=sys.stderr)
             except RuntimeError as reason:
-                print(f"without {name} in {processes} process(es): {reason}", file=sys.stderr)
+                print(f"without {label}: {reason}", file=sys.stderr)
     return {name: _least(results) for name, results in found.items() if results}
 
 

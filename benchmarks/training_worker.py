@@ -21,7 +21,6 @@ from typing import Any
 
 import torch
 import torch.distributed
-from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from benchmarks.measuring import memory_status
@@ -93,8 +92,8 @@ class StepClock:
         """Watch all optimisers, and our batches."""
         epoch = Batches.epoch
 
-        def watched(batches: Batches, number: int, *, first: int = 0) -> Iterator[Tensor]:
-            windows = epoch(batches, number, first=first)
+        def watched(batches: Batches, *arguments: Any, **options: Any) -> Iterator[Any]:
+            windows = epoch(batches, *arguments, **options)
             while True:
                 start = time.perf_counter()
                 try:
