@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -75,9 +76,10 @@ def _check_shared(case: Case, ranks: list[dict[str, float]], processes: int) -> 
 
 
 def _message(stderr: str) -> str:
-    """The exception, out of what a process left behind; torchrun adds a report of its own."""
-    lines = [line for line in stderr.splitlines() if "Error" in line and "File" not in line]
-    return lines[0] if lines else stderr[-2000:]
+    """The last exception that a process left behind; torchrun adds a report of its own."""
+    lines = re.findall(r"^(?:\[rank\d+\]: )?([\w.]+(?:Error|Exception): .*)", stderr, re.MULTILINE)
+    told = [line for line in lines if "ChildFailedError" not in line]
+    return told[-1] if told else stderr[-2000:]
 
 
 def _least(results: list[dict[str, float]]) -> dict[str, float]:
