@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from pdesurrogate.evaluation import evaluate, open_evaluation, write_evaluation
     from pdesurrogate.report import plot_levels, write_report
     from pdesurrogate.surrogate import Surrogate
-    from pdesurrogate.training import TrainingConfig, train
+    from pdesurrogate.training import TrainingConfig, find_learning_rate, train
+    from pdesurrogate.training.sweep import sweep
 
 __all__ = [
     "Surrogate",
     "TrainingConfig",
     "evaluate",
+    "find_learning_rate",
     "generate",
     "initial_conditions",
     "metrics",
@@ -28,6 +30,7 @@ __all__ = [
     "plot_levels",
     "rollout",
     "solvers",
+    "sweep",
     "train",
     "write_evaluation",
     "write_report",
@@ -37,10 +40,12 @@ _HOME = {
     "Surrogate": "surrogate",
     "TrainingConfig": "training",
     "evaluate": "evaluation",
+    "find_learning_rate": "training",
     "generate": "data",
     "open_dataset": "data",
     "open_evaluation": "evaluation",
     "plot_levels": "report",
+    "sweep": "training",
     "train": "training",
     "write_evaluation": "evaluation",
     "write_report": "report",

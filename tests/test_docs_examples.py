@@ -6,6 +6,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -16,9 +17,11 @@ import torch
 import pdesurrogate as ps
 from pdesurrogate.cli import main
 from pdesurrogate.data import Ladder
+from pdesurrogate.fields import Field
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.models.user_model import UserModel
 from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.training import LossSetting
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 BLOCK = re.compile(r'^```\w+ title="(?P<name>[^"]+)"\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -122,13 +125,60 @@ def test_a_network_is_trained_in_python(folder: Path, tracer: Ladder) -> None:
     torch.testing.assert_close(loaded.step(window), trained.step(window))
 
 
+def test_the_objective_is_right_by_hand(folder: Path) -> None:
+    objective = module(folder, "discounted").Discounted(steps=3, factor=0.5)
+    frames = torch.tensor([2.0, 5.0, 4.0, 6.0]).reshape(1, 4, 1, 1, 1)
+
+    def step(window: torch.Tensor) -> torch.Tensor:
+        return 2 * window
+
+    def squares(prediction: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        return (prediction - truth).square().mean()
+
+    # 4, 8 and 16 instead of 5, 4 and 6
+    loss = objective(step, frames[:, :1], frames[:, 1:], squares)
+    assert loss.item() == pytest.approx((1 + 16 / 2 + 100 / 4) / 1.75)
+
+
+def test_the_loss_is_right_by_hand(folder: Path) -> None:
+    huber = module(folder, "huber").Huber(threshold=1.0)
+    field = (Field("concentration", "1", "concentration"),)
+    setting = LossSetting(field, PeriodicBox((2, 2)), torch.full((1, 1, 1), 2.0))
+    error = torch.tensor([[0.0, 1.0], [-2.0, 8.0]])[None, None, None]
+    truth = torch.randn(error.shape)
+    # In units of 2: 0, 1/2, 1 and 4
+    loss = huber.on(setting)(truth + error, truth)
+    assert loss.item() == pytest.approx((0 + 0.125 + 0.5 + 3.5) / 4)
+
+
+def test_objective_and_loss_are_trained_with_by_name(folder: Path, tracer: Ladder) -> None:
+    run, again = str(folder / "composed"), str(folder / "composed_again")
+    model = ["--model", "plain_convnet.PlainConvNet", "--model.width", "4", "--resolution", "16"]
+    terms = "[{class_path: huber.Huber}, {class_path: H1}]"
+    loss = ["--loss", "WeightedSum", "--loss.terms", terms, "--loss.weights", "1,0.1"]
+    objective = ["--objective", "discounted.Discounted", "--objective.steps", "2"]
+    train = ["train", *model, "--data", str(tracer.path), "--out", run, "--epochs", "1"]
+    assert main([*train, "--validation_steps", "2", *objective, *loss]) == 0
+    assert main(["train", "--config", f"{run}/config.yaml", "--out", again]) == 0
+    kind = module(folder, "plain_convnet").PlainConvNet
+    ours, theirs = (Surrogate.load(path, specs=[kind]) for path in (run, again))
+    for one, other in zip(ours.module.parameters(), theirs.module.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("bundle", [1, 3])
 def test_the_protocol_takes_each_error_from_the_better_side(
-    folder: Path, tracer: Ladder, trained: Surrogate
+    bundle: int, folder: Path, tracer: Ladder, trained: Surrogate
 ) -> None:
     blended = module(folder, "blended").Blended()
     protocols = ["native", "projected", blended]
-    table = ps.evaluate([trained], tracer, [16, 32], protocols, num_steps=2).to_dataset()
-    first = table.isel(run=0, lead_time=0).sel(resolution=32)
+    if bundle > 1:
+        spec = module(folder, "plain_convnet").PlainConvNet(width=4, layers=2)
+        network = spec.build(1, bundle, tracer.grid(16)).requires_grad_(False)
+        trained = Surrogate(network, replace(trained.info, bundle=bundle))
+    table = ps.evaluate([trained], tracer, [16, 32], protocols, num_steps=4).to_dataset()
+    # What one step predicts: later ones start from different fields.
+    first = table.isel(run=0, lead_time=slice(bundle)).sel(resolution=32)
     errors = {
         (kind, protocol): first[f"{kind}_error"].sel(protocol=protocol).values
         for kind in ("in_band", "out_of_band")

@@ -44,12 +44,11 @@ def test_every_kind_of_problem_has_an_example() -> None:
     assert len(examples()) == 4
 
 
-def test_a_trained_network_is_extended() -> None:
-    section = re.search(
-        r"^### A finer level for a trained network$.*?^```python\n(.*?)^```$",
-        PAGE,
-        re.MULTILINE | re.DOTALL,
-    )
+@pytest.mark.parametrize(
+    "title", ["A finer level for a trained network", "A model that is extended"]
+)
+def test_a_trained_network_is_extended(title: str) -> None:
+    section = re.search(rf"^### {title}$.*?^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     assert section is not None
     torch.manual_seed(0)
     torch.set_num_threads(1)

@@ -13,8 +13,18 @@ from torch import nn
 
 from pdesurrogate.fields import Field, FieldStatistics
 from pdesurrogate.grids import Grid, PeriodicBox
-from pdesurrogate.models import FNO, ClassicalUNet, ModelSpec, MultiResNet, ResidualUNet, Strided
+from pdesurrogate.models import (
+    FNO,
+    ClassicalUNet,
+    Extended,
+    Haar,
+    ModelSpec,
+    MultiResNet,
+    ResidualUNet,
+    Strided,
+)
 from pdesurrogate.models.part import parts_to_plain
+from pdesurrogate.models.user_model import UserModel
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 
 VORTICITY = Field("vorticity", "s-1", "vorticity")
@@ -104,6 +114,19 @@ def test_a_step_of_predicted_frames_follows_the_formula() -> None:
     stepped = pointwise(MATRIX, replace(INFO, predicts_change=False)).step(window)
     # vorticity: 1 + 2 * (90 - 100) / 10; height: 100 + 10 * (3 - 1) / 2
     torch.testing.assert_close(stepped[0, 1, :, 0, 0], torch.tensor([-1.0, 110.0]))
+
+
+@pytest.mark.parametrize("predicts_change", [True, False])
+def test_the_networks_target_is_what_makes_a_step_right(predicts_change: bool) -> None:
+    surrogate = pointwise(MATRIX, replace(INFO, predicts_change=predicts_change))
+    window = torch.randn(3, 2, 2, 4, 4)
+    answers: list[torch.Tensor] = []
+    surrogate.module.register_forward_hook(lambda _module, _given, out: answers.append(out))
+    stepped = surrogate.step(window)
+    target = surrogate.network_target(window, stepped[:, -1:])
+    torch.testing.assert_close(target, answers[0], atol=1e-5, rtol=1e-5)
+    two_frames = surrogate.network_target(window, stepped)
+    assert torch.equal(two_frames[:, 2:], target)
 
 
 def test_a_field_that_never_changes_is_not_divided_by_zero() -> None:
@@ -249,6 +272,41 @@ def test_own_specs_are_built_only_when_they_are_handed_in(tmp_path: Path) -> Non
         Surrogate.load(tmp_path)
     loaded = Surrogate.load(tmp_path, specs=[Pointwise])
     assert torch.equal(loaded.module.weight, surrogate.module.weight)
+
+
+class Net(nn.Conv2d):
+    """A network that knows nothing of surrogates."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 1)
+
+
+@pytest.mark.parametrize(
+    ("base", "allowed", "sentence"),
+    [
+        (MultiResNet(width=4, levels=1, space=Strided()), [], None),
+        (Extended(FNO(modes=2, width=4, layers=1), width=4, space=Haar()), [], None),
+        (Pointwise(), [Pointwise], "unknown part 'Pointwise'.*only if you allow it"),
+        (Extended(Pointwise()), [Pointwise], "unknown part 'Pointwise'.*only if you allow it"),
+        (UserModel.of(Net), [Net], "its network .*Net is not one of ours.*only if you allow it"),
+    ],
+    ids=str,
+)
+def test_an_extended_model_is_built_from_its_file_if_its_base_may_be(
+    base: ModelSpec, allowed: list[type], sentence: str | None, tmp_path: Path
+) -> None:
+    spec = Extended(base, width=4)
+    surrogate = random_surrogate(spec, **parts_to_plain(spec))
+    surrogate = Surrogate(
+        surrogate.module, replace(surrogate.info, grid=PeriodicBox((32, 32), (1.0, 1.0)).to_dict())
+    )
+    surrogate.save(tmp_path)
+    if sentence is not None:
+        with pytest.raises(ValueError, match=f"(?s){tmp_path}.*{sentence}"):
+            Surrogate.load(tmp_path)
+    loaded = Surrogate.load(tmp_path, specs=allowed)
+    given = flow(num_points=32)
+    xr.testing.assert_identical(loaded.rollout(given, 2), surrogate.rollout(given, 2))
 
 
 def edited(directory: Path, **changes: Any) -> None:

@@ -21,6 +21,10 @@ _LISTS = (
     "--models",
     "--domain_extent",
     "--references",
+    "--loss.fields",
+    "--loss.weights",
+    "--trackers",
+    "--seeds",
 )
 _USERS_SYSTEM = ("ENOSPC", "ENOENT", "EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EDQUOT")
 
@@ -59,6 +63,7 @@ def _run(arguments: list[str]) -> None:
     from pdesurrogate.cli.commands import COMMANDS, model_names
     from pdesurrogate.cli.networks import name_networks
     from pdesurrogate.cli.parsing import Parser, UsageError, bracket_lists, check_class
+    from pdesurrogate.cli.sweeping import refuse_two_kinds_of_seeds
     from pdesurrogate.data.recipe import check_distributions, find_recipe, refusal_of_a_part
 
     parser = Parser(
@@ -87,7 +92,9 @@ def _run(arguments: list[str]) -> None:
             # Only an option can have options of its own: --model.width.
             arguments.remove(model)
             arguments[1:1] = ["--model", model]
-    if arguments[:1] in (["train"], ["count"], ["check-model"]):
+    if arguments[:1] == ["train"]:
+        refuse_two_kinds_of_seeds(arguments)
+    if arguments[:1] in (["train"], ["find-rate"], ["count"], ["check-model"]):
         arguments = name_networks(arguments)
         for option, value in itertools.pairwise(arguments):
             if option == "--model":

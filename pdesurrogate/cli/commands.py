@@ -18,8 +18,11 @@ import pdesurrogate.models
 from pdesurrogate.cli.checking import check
 from pdesurrogate.cli.costs import describe_cost
 from pdesurrogate.cli.info import describe
-from pdesurrogate.cli.networks import allowed_models
+from pdesurrogate.cli.networks import allowed_models, model_names
 from pdesurrogate.cli.parsing import Parser
+from pdesurrogate.cli.rates import show_rates
+from pdesurrogate.cli.sweeping import run_sweep, sweep_parser, train_seeds
+from pdesurrogate.cli.training_parts import training_parts
 from pdesurrogate.data import Recipe, generate, list_recipes, open_dataset
 from pdesurrogate.demo import DemoConfig, run_demo
 from pdesurrogate.evaluation import evaluate, write_evaluation
@@ -30,7 +33,7 @@ from pdesurrogate.models.matching import Target
 from pdesurrogate.models.part import Part
 from pdesurrogate.report import write_report
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import TrainingConfig, train
+from pdesurrogate.training import TrainingConfig, find_learning_rate, train
 
 __all__ = ["COMMANDS", "Command", "model_names"]
 
@@ -77,7 +80,7 @@ def _list_parser() -> Parser:
     parser = Parser(description="List what can be named on the command line.")
     parser.add_argument(
         "what",
-        type=Literal["datasets", "models", "metrics", "protocols"],
+        type=Literal["datasets", "models", "metrics", "protocols", "objectives", "losses"],
         help="kind of thing to list",
     )
     return parser
@@ -91,22 +94,17 @@ def _list(arguments: Any) -> None:
         "protocols": lambda: {
             name: _first_line(protocol) for name, protocol in known_protocols().items()
         },
+        "objectives": lambda: {
+            name: _first_line(kind) for name, kind in training_parts()["objective"].items()
+        },
+        "losses": lambda: {
+            name: _first_line(kind) for name, kind in training_parts()["loss"].items()
+        },
     }
     rows = listings[arguments.what]()
     width = max(len(name) for name in rows)
     for name, summary in rows.items():
         print(f"{name:{width}}  {summary}")
-
-
-def model_names() -> list[str]:
-    """Models that `--model` accepts by their bare name."""
-    return [
-        name
-        for name in pdesurrogate.models.__all__
-        if isinstance(kind := getattr(pdesurrogate.models, name), type)
-        and issubclass(kind, ModelSpec)
-        and kind is not ModelSpec
-    ]
 
 
 def _generate_parser() -> Parser:
@@ -148,11 +146,17 @@ def _train_parser() -> Parser:
     parser.add_argument("--out", type=str, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
     parser.add_argument("--overwrite", action="store_true", help="replace the run in the folder")
+    parser.add_argument(
+        "--seeds", type=list[int] | None, default=None, help="train one run for each, in OUT/seed-N"
+    )
     parser.add_class_arguments(TrainingConfig, None)
     return parser
 
 
 def _train(arguments: Any) -> None:
+    if arguments.seeds is not None:
+        train_seeds(arguments, TrainingConfig(**_picked(arguments, TrainingConfig)))
+        return
     surrogate = train(
         arguments.model,
         open_dataset(arguments.data),
@@ -163,6 +167,35 @@ def _train(arguments: Any) -> None:
         overwrite=arguments.overwrite,
     )
     print(f"{arguments.out}: {surrogate.info.parameters:,} parameters")
+
+
+def _find_rate_parser() -> Parser:
+    parser = Parser(
+        description="Train a little at ever higher rates, and see where the loss turns."
+    )
+    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser.add_argument("--data", type=str, required=True, help="folder of the dataset")
+    parser.add_argument("--model", type=ModelSpec, required=True, help="the model and its options")
+    parser.add_argument("--resolution", type=int, required=True, help="the rung to train on")
+    parser.add_argument("--lowest", type=float, default=1e-6, help="the first rate")
+    parser.add_argument("--highest", type=float, default=1.0, help="the last rate")
+    parser.add_argument("--steps", type=int, default=100, help="optimiser steps")
+    parser.add_class_arguments(TrainingConfig, None)
+    return parser
+
+
+def _find_rate(arguments: Any) -> None:
+    show_rates(
+        find_learning_rate(
+            arguments.model,
+            open_dataset(arguments.data),
+            arguments.resolution,
+            TrainingConfig(**_picked(arguments, TrainingConfig)),
+            lowest=arguments.lowest,
+            highest=arguments.highest,
+            steps=arguments.steps,
+        )
+    )
 
 
 def _evaluate_parser() -> Parser:
@@ -341,7 +374,9 @@ COMMANDS = {
     "generate": Command("simulate a dataset", _generate_parser, _generate),
     "check-model": Command("hold a model to the contract", _check_parser, _check),
     "count": Command("count what a model costs", _count_parser, _count),
+    "find-rate": Command("look for a learning rate", _find_rate_parser, _find_rate),
     "train": Command("train a surrogate", _train_parser, _train),
+    "sweep": Command("train models, settings and seeds", sweep_parser, run_sweep),
     "evaluate": Command("measure surrogates on every grid", _evaluate_parser, _evaluate),
     "report": Command("write a page about evaluations", _report_parser, _report),
     "info": Command("describe a dataset, a run or an evaluation", _info_parser, _info),

@@ -10,7 +10,7 @@ from typing import Any
 from pdesurrogate.data import Ladder
 from pdesurrogate.data.schema import MANIFEST, SPLITS
 from pdesurrogate.evaluation import open_evaluation
-from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 
 __all__ = ["describe"]
 
@@ -103,12 +103,12 @@ def _run_in_words(path: Path, specs: Sequence[type[Any]]) -> dict[str, Any]:
         "model": info.model,
         "options": info.options,
         "parameters": f"{info.parameters:,}",
-        "flops": f"{info.flops:.4g} a step",
+        "flops": f"{info.flops:.4g} a step{_of_frames(info)}",
         "fields": {f.name: f.units for f in info.fields},
         "told_besides": list(info.condition_names),
         "history": f"{info.history} frame{'s' if info.history > 1 else ''}",
         "time_step": info.time_step,
-        "predicts": "the change of the last frame" if info.predicts_change else "the next frame",
+        "predicts": _predicts(info),
         "dataset": f"{info.dataset} ({info.dataset_sha256[:12]})",
         "grid": f"{type(grid).__name__}, {grid.num_points[0]} x {grid.num_points[1]} points",
         "trained": f"{info.epochs} epochs in {info.training_seconds:.0f} s, seed {info.seed}",
@@ -116,6 +116,19 @@ def _run_in_words(path: Path, specs: Sequence[type[Any]]) -> dict[str, Any]:
         "std": dict(zip(moments.fields, moments.std, strict=True)),
         "change_std": dict(zip(moments.fields, moments.change_std, strict=True)),
     }
+
+
+def _of_frames(info: SurrogateInfo) -> str:
+    return f" of {info.bundle} frames" if info.bundle > 1 else ""
+
+
+def _predicts(info: SurrogateInfo) -> str:
+    """What the network's output is."""
+    if info.bundle == 1:
+        return "the change of the last frame" if info.predicts_change else "the next frame"
+    if info.predicts_change:
+        return f"the changes from the last frame to the next {info.bundle}, at once"
+    return f"the next {info.bundle} frames at once"
 
 
 def _evaluation(path: Path) -> dict[str, Any]:

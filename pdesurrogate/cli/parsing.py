@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jsonargparse
 
+from pdesurrogate.cli.training_parts import training_parts
 from pdesurrogate.data.recipe import class_names
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.naming import unknown_name
@@ -74,15 +75,16 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
         options = [o for a in parser._actions for o in a.option_strings if o.startswith("--")]
         return unknown_name("option", word, options).partition(";")[0] + "; --help shows them all"
     if found := re.search(r"Option '([\w.]+)' is not accepted|NestedArg\(key='([\w.]+)'", message):
-        option = found[1] or found[2]
-        known = _fields_of_models().union(*class_names().values())
-        if option in known:  # of others
-            sentence = f"there is no option {option!r} here; --help shows what there is"
-        else:
-            sentence = f"{_nearest('option', option, known)}; --help shows what there is"
+        sentence = _out_of_place("option", found[1] or found[2], _names_of_options())
         return f"{where}: {sentence}" if where else sentence
     if found := re.search(r"Expected a dot import path string: (\S+)", message):
-        return f"{where}: {_nearest('class', found[1], class_names())}; --help shows what there is"
+        if parts := training_parts().get(name):
+            return unknown_name(name, found[1], parts)
+        return f"{where}: {_out_of_place('class', found[1], _names_of_classes())}"
+    if found := re.search(
+        r"Not a valid subclass of \w+\. Got value: (.*?) Subclass types", message
+    ):
+        return f"{where} must name a class, got {found[1]!r}; --help shows what there is"
     if found := re.search(r"Unable to load config '(.*?)'", message):
         where = f"--{keys[-1]}" if keys else "this option"
         return f"{where} cannot be {found[1]!r}: it has parts, such as {where}.NAME; see --help"
@@ -106,16 +108,29 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
     return re.sub(r'Parser key "([\w.]+)": ?', r"--\1: ", message)
 
 
-def _nearest(kind: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for an unknown name without the list of all known ones."""
-    return unknown_name(kind, name, sorted(known)).partition(";")[0]
+def _out_of_place(kind: str, name: str, known: set[str]) -> str:
+    """The sentence for a name that is either unknown or known elsewhere, without a list of all."""
+    if name in known:
+        return f"there is no {kind} {name!r} here; --help shows what there is"
+    sentence, _, _ = unknown_name(kind, name, sorted(known)).partition(";")
+    return f"{sentence}; --help shows what there is"
 
 
-def _fields_of_models() -> set[str]:
-    return {f.name for spec in ModelSpec.__subclasses__() for f in fields(spec)}
+def _names_of_classes() -> set[str]:
+    """Of everything that is chosen by name within something else."""
+    return {*class_names(), *(name for parts in training_parts().values() for name in parts)}
 
 
-_POSITIONAL = {name: name.upper() for name in ("recipe", "runs", "evaluations", "what", "path")}
+def _names_of_options() -> set[str]:
+    """Of all classes that are chosen by name."""
+    chosen: list[type[Any]] = list(ModelSpec.__subclasses__())
+    chosen += [kind for parts in training_parts().values() for kind in parts.values()]
+    return {f.name for kind in chosen for f in fields(kind)}.union(*class_names().values())
+
+
+_POSITIONAL = {
+    name: name.upper() for name in ("recipe", "runs", "evaluations", "what", "path", "file")
+}
 """Arguments without an option, as the help shows them."""
 
 

@@ -8,8 +8,8 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,10 @@ from pdesurrogate.data.schema import (
 )
 from pdesurrogate.data.simulate import Failure, simulate, trajectory_parameters
 from pdesurrogate.data.store import Ladder
-from pdesurrogate.data.workers import executor_of, interrupts_held_back, one_thread
 from pdesurrogate.devices import check_device
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
 from pdesurrogate.progress import progress_display
+from pdesurrogate.workers import one_thread, results_of
 
 __all__ = ["generate"]
 
@@ -117,7 +117,8 @@ def generate(
     if recipe.accuracy_trajectories and not manifest.accuracy:
         jobs.insert(0, _ACCURACY)
     if jobs:
-        results = _results(wanted, folder, jobs, workers, scheduler, device)
+        work = partial(_do, wanted, folder, device)
+        results = results_of(work, jobs, workers, scheduler)
         manifest = _collect(wanted, folder, manifest, results, len(jobs))
     _check_failures(recipe, folder, manifest)
     return Ladder(folder)
@@ -207,26 +208,6 @@ def _missing(recipe: Recipe, manifest: Manifest, folder: Path) -> list[_Job]:
     return jobs
 
 
-def _results(
-    recipe: Recipe,
-    folder: Path,
-    jobs: list[_Job],
-    workers: int,
-    scheduler: str | None,
-    device: str,
-) -> Iterator[tuple[_Job, Any]]:
-    """Do the jobs here, in processes, or on a cluster; yield each as it is finished."""
-    if scheduler is None and workers == 1:
-        for job in jobs:
-            yield job, _do(recipe, folder, job, device)
-        return
-    with executor_of(workers, scheduler) as executor:
-        with interrupts_held_back():
-            futures = {executor.submit(_do, recipe, folder, job, device): job for job in jobs}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-
-
 def _collect(
     recipe: Recipe,
     folder: Path,
@@ -249,7 +230,7 @@ def _collect(
     return manifest
 
 
-def _do(recipe: Recipe, folder: Path, job: _Job, device: str) -> Any:
+def _do(recipe: Recipe, folder: Path, device: str, job: _Job) -> Any:
     """Run one job in whichever process it lands."""
     with one_thread():
         if job == _ACCURACY:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pdesurrogate.evaluation.resolution_transfer import evaluate
-from pdesurrogate.evaluation.statistics import Interval, mean_interval
+from pdesurrogate.evaluation.statistics import mean_interval
 from pdesurrogate.evaluation.store import open_evaluation, write_evaluation
+from pdesurrogate.intervals import Interval
 
 __all__ = ["Interval", "evaluate", "mean_interval", "open_evaluation", "write_evaluation"]

@@ -33,6 +33,7 @@ class Persistence:
     fields: tuple[str, ...]
     band_grid: Grid
     is_forecast: bool = True
+    bundle: int = 1
 
     @property
     def label(self) -> RunLabel:
@@ -67,6 +68,7 @@ class TruncationFloor:
     shown: tuple[Field, ...]
     band_grid: Grid
     is_forecast: bool = False
+    bundle: int = 1
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -113,6 +115,7 @@ class CoarseSolver:
     solver: Solver
     steps_per_frame: int
     is_forecast: bool = True
+    bundle: int = 1
 
     @property
     def fields(self) -> tuple[str, ...]:

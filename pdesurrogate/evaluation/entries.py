@@ -13,7 +13,7 @@ from torch import Tensor
 from pdesurrogate.evaluation.protocols import Native, Setting, TransferProtocol
 from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.grids import Grid
-from pdesurrogate.rollout import rollout
+from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.solvers import Equation
 from pdesurrogate.surrogate import Surrogate
 
@@ -77,6 +77,11 @@ class Entry(Protocol):
         """Whether it predicts without knowing the truth, so that its time and fields count."""
         ...
 
+    @property
+    def bundle(self) -> int:
+        """Frames that it predicts at once."""
+        ...
+
     def takes_part(self, protocol: TransferProtocol, resolution: int) -> bool:
         """Whether it is run under this protocol at this resolution."""
         ...
@@ -113,6 +118,11 @@ class SurrogateEntry:
         """The training grid."""
         return self.surrogate.info.training_grid
 
+    @property
+    def bundle(self) -> int:
+        """Frames that a step of the surrogate predicts."""
+        return self.surrogate.info.bundle
+
     def takes_part(self, protocol: TransferProtocol, resolution: int) -> bool:
         """On the training grid as `native`, on finer ones under every protocol."""
         trained = self.band_grid.resolution
@@ -121,17 +131,30 @@ class SurrogateEntry:
     def predict(
         self, frames: Frames, protocol: TransferProtocol
     ) -> Iterator[Float[Tensor, "batch channel y x"]]:
-        """Roll out from the last `history` given frames."""
+        """Roll out from the last `history` given frames.
+
+        Raises:
+            ValueError: If the protocol gives fewer frames than a step predicts.
+        """
         info = self.surrogate.info
-        setting = Setting(self.band_grid, frames.grid, info.fields, info.time_step)
+        setting = Setting(self.band_grid, frames.grid, info.fields, info.time_step, info.bundle)
         carried = protocol.carry(self.surrogate.step, setting)
         start = frames.select((*self.fields, *info.condition_names)).given[:, -info.history :]
-        conditions = start[:, :, len(info.fields) :]
+        conditions = start[:, -1:, len(info.fields) :]
 
         def step(window: Float[Tensor, "batch time channel y x"]) -> Tensor:
+            # Frames further back would be carried for nothing.
+            predicted = carried(window[:, -info.history :])[:, :, : len(info.fields)]
+            if predicted.shape[1] < info.bundle:
+                raise ValueError(
+                    f"the protocol gives {predicted.shape[1]} of the {info.bundle} frames that a "
+                    "step predicts at once; it must give all, setting.bundle of them"
+                )
+            if not info.conditioning:
+                return predicted
             # Whatever a protocol does to a frame: a condition stays what it is.
-            predicted = carried(window)[:, :, : len(info.fields)]
-            return torch.cat([predicted, conditions], dim=2) if info.conditioning else predicted
+            told = conditions.expand(-1, predicted.shape[1], -1, -1, -1)
+            return torch.cat([predicted, told], dim=2)
 
-        for window in rollout(step, start, frames.num_steps):
-            yield window[:, -1, : len(info.fields)]
+        for frame in rollout_frames(step, start, frames.num_steps, info.bundle):
+            yield frame[:, : len(info.fields)]

@@ -265,7 +265,7 @@ def _labels(infos: Sequence[SurrogateInfo], paths: Sequence[Path | None]) -> lis
             training_resolution=info.training_grid.resolution,
             seed=info.seed,
             parameters=info.parameters,
-            flops=float(info.flops),
+            flops=info.flops / info.bundle,
             training_seconds=info.training_seconds,
             settings=info.settings,
             conditioning=info.condition_names,

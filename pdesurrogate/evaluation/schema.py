@@ -176,7 +176,7 @@ class RunLabel:
             it knows); -1 where there is none.
         seed: Seed of the training; -1 for baselines.
         parameters: Trained numbers.
-        flops: Floating-point operations of one step at the training grid; NaN where unknown.
+        flops: Floating-point operations of one frame at the training grid; NaN where unknown.
         training_seconds: Wall time of the training.
         settings: Fingerprint of model and training settings without the seed; runs that share it
             differ by their seed alone. Empty where there is none.
@@ -201,7 +201,7 @@ _LABELS: dict[str, tuple[str, str | None]] = {
     "training_resolution": ("points along y of the training grid (-1: none)", "1"),
     "seed": ("seed of the training (-1: none)", "1"),
     "parameters": ("trained parameters", "1"),
-    "flops": ("floating-point operations of one step at the training grid", "1"),
+    "flops": ("floating-point operations of one frame at the training grid", "1"),
     "training_seconds": ("wall time of the training", "s"),
     "settings": ("fingerprint of model and training settings, the seed apart", None),
     "conditioning": ("what it is told besides the fields, separated by commas", None),

@@ -23,11 +23,9 @@ from pdesurrogate.metrics import (
     spatial_mean,
     vrmse,
 )
+from pdesurrogate.metrics.blow_up import blow_up_limit
 
-__all__ = ["BLOW_UP_RATIO", "RolloutScores", "score_frame", "score_rollout"]
-
-BLOW_UP_RATIO = 10.0
-"""A rollout has blown up when the norm of a field exceeds the truth's largest this many times."""
+__all__ = ["RolloutScores", "score_frame", "score_rollout"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def score_rollout(
         example: Which trajectory of the batch to keep the fields of; None for none.
     """
     truth = frames.select(entry.fields).truth
-    limit = _blow_up_limit(truth, frames.grid)
+    limit = blow_up_limit(truth, frames.grid)
     is_lost = torch.zeros(len(truth), dtype=torch.bool, device=truth.device)
     has_blown_up = is_lost
     per_step: list[dict[str, Tensor]] = []
@@ -129,13 +127,3 @@ def score_frame(
         "spatial_mean": spatial_mean(prediction, grid),
         "mean_square": mean_square(prediction, grid),
     }
-
-
-def _blow_up_limit(
-    truth: Float[Tensor, "trajectory time field y x"], grid: Grid
-) -> Float[Tensor, "trajectory field"]:
-    """The mean square that no sane rollout exceeds; none for a field that vanishes throughout."""
-    largest = torch.stack([mean_square(frame.double(), grid) for frame in truth.unbind(1)]).amax(
-        dim=0
-    )
-    return torch.where(largest > 0, BLOW_UP_RATIO**2 * largest, torch.finfo(largest.dtype).max)

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Interval", "mean_interval"]
+from pdesurrogate.intervals import Interval
+
+__all__ = ["mean_interval"]
 
 RESAMPLES = 2000
 SEED = 20_240_229
 """Fixed, so that the same file always gives the same table."""
-
-
-class Interval(NamedTuple):
-    """A mean and the interval around it."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:

@@ -13,7 +13,13 @@ from torch import Tensor
 from pdesurrogate.grids import Channel, ClosedBox, GaussianSphere, Grid, OpenBox, PeriodicBox
 from pdesurrogate.operators.spherical_harmonics import linear_truncation, spherical_harmonics
 
-__all__ = ["nyquist_wavenumber", "power_spectrum", "shell_wavenumbers", "wavenumber_attributes"]
+__all__ = [
+    "nyquist_wavenumber",
+    "power_spectrum",
+    "shell_wavenumbers",
+    "wavenumber_attributes",
+    "white_spectrum",
+]
 
 
 def power_spectrum(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "*lead shell"]:
@@ -71,6 +77,29 @@ def shell_wavenumbers(grid: Grid) -> Float[np.ndarray, " shell"]:
         return np.arange(linear_truncation(grid) + 1.0)
     box = _periodic_box(grid)
     return np.arange(_shell_of_modes(box).max() + 1) * _fundamental(box)
+
+
+def white_spectrum(grid: Grid) -> Float[np.ndarray, " shell"]:
+    """What `power_spectrum` expects of white noise: each shell's share of all modes.
+
+    On a box the noise is independent from point to point, with variance 1. On a sphere it has the
+    same power in every harmonic up to `linear_truncation(grid)`.
+
+    Raises:
+        TypeError: If no spectrum is known for this kind of grid.
+    """
+    if isinstance(grid, GaussianSphere):
+        modes = 2 * np.arange(linear_truncation(grid) + 1.0) + 1
+        return modes / modes.sum()
+    box = _periodic_box(grid)
+    shell = _shell_of_modes(box)
+    modes = np.zeros((box.num_points[0], box.num_points[1] // 2 + 1))
+    if box is grid:
+        modes[:] = 1
+        modes[:, 1 : (box.num_points[1] + 1) // 2] = 2
+    else:  # a continued field is a sum of as many cosines as there are points
+        modes[: grid.num_points[0], : grid.num_points[1]] = 1
+    return np.bincount(shell, modes.ravel()) / math.prod(grid.num_points)
 
 
 def nyquist_wavenumber(grid: Grid) -> float:

@@ -4,7 +4,8 @@ A `ModelSpec` named here can be named by `--model`: it holds a network's options
 What lies where in the folder:
 
 - networks: `classical_unet`, `residual_unet`, `multi_resnet`, `convnext_unet`, `constrained_unet`
-  (with options shared in `unet_spec`), `triangle`, `dilated_resnet`, `fno`, `tfno`, `uno`, `sfno`;
+  (with options shared in `unet_spec`), `triangle`, `dilated_resnet`, `fno`, `tfno`, `uno`, `sfno`,
+  and `extended`, a finer level for any of them;
 - framework: `unet` (levels and their composition), `extension`, `spec`, `part`, `user_model`;
 - parts: `blocks`, `attention`, `film`, `normalisation`, `resampling_conv`, `initialisation`;
 - nested spaces: `spaces`, `wavelets`, `spectral_spaces`; walls and outputs: `walls`, `splines`,
@@ -27,6 +28,7 @@ from pdesurrogate.models.counting import (
     count_parameters,
 )
 from pdesurrogate.models.dilated_resnet import DilatedResNet
+from pdesurrogate.models.extended import Extended
 from pdesurrogate.models.extension import fine_level
 from pdesurrogate.models.film import FiLM
 from pdesurrogate.models.fno import FNO
@@ -69,6 +71,7 @@ __all__ = [
     "DilatedResNet",
     "Dirichlet",
     "Embedding",
+    "Extended",
     "FiLM",
     "Haar",
     "IncompressibleFlow",

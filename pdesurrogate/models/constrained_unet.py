@@ -16,6 +16,7 @@ from pdesurrogate.models.blocks import ResidualBlock
 from pdesurrogate.models.initialisation import start_blocks
 from pdesurrogate.models.output_spaces import OutputSpace, Scalars
 from pdesurrogate.models.residual_unet import ResidualDecoder
+from pdesurrogate.models.single_precision import in_single_precision
 from pdesurrogate.models.spaces import Haar, HaarEmbedding
 from pdesurrogate.models.splines import SplineProduct
 from pdesurrogate.models.unet import Decoder, UNet
@@ -98,14 +99,18 @@ class ConstrainedUNet(UNetSpec):
         )
 
     def check_fields(
-        self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
+        self,
+        fields: Sequence[Field],
+        statistics: FieldStatistics,
+        predicts_change: bool,
+        bundle: int = 1,
     ) -> None:
         """Refuse fields whose normalisation would break the output's conditions.
 
         Raises:
             ValueError: Says which condition on which field, and why.
         """
-        self.output.check_fields(fields, statistics, predicts_change)
+        self.output.check_fields(fields, statistics, predicts_change, bundle)
         if self.obstacle_channel is not None and not predicts_change:
             raise ValueError(
                 "obstacle_channel needs predicts_change: a normalised field is not zero where the "
@@ -178,7 +183,9 @@ class ConstrainedDecoder(Decoder):
         """Coefficients, then features."""
         answer, features = self._apart(coarse)
         features = self.features(features, skip)
-        answer = self._splines.refined(answer) + self._splines.confine(self.read_off(features))
+        answer = self._splines.refined(answer) + self._splines.confine(
+            in_single_precision(self.read_off, features)
+        )
         return torch.cat([answer, features], dim=1)
 
     def precondition(
@@ -198,7 +205,8 @@ class ConstrainedDecoder(Decoder):
     ) -> Float[Tensor, "batch c_out y x"]:
         """What this level's features add to the function, beside their own residual."""
         _, features = self._apart(coarse)
-        added = self._splines.confine(self.read_off(self.features(features, skip)))
+        decoded = self.features(features, skip)
+        added = self._splines.confine(in_single_precision(self.read_off, decoded))
         return torch.cat([added, self.features.residual(features, skip)], dim=1)
 
     def _apart(self, coarse: Tensor) -> tuple[Tensor, ...]:
@@ -214,7 +222,9 @@ class _FirstAnswer(nn.Module):
 
     def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
         features = self.features(v)
-        return torch.cat([self._splines.confine(self.read_off(features)), features], dim=1)
+        return torch.cat(
+            [self._splines.confine(in_single_precision(self.read_off, features)), features], dim=1
+        )
 
 
 class AroundBodies(nn.Module):

@@ -17,7 +17,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pdesurrogate.grids import Grid
 
-__all__ = ["Cost", "count", "count_activation_bytes", "count_flops", "count_parameters"]
+__all__ = [
+    "Cost",
+    "count",
+    "count_activation_bytes",
+    "count_flops",
+    "count_parameters",
+    "evaluating",
+]
 
 _REPETITIONS = 5
 
@@ -59,7 +66,7 @@ def count(network: nn.Module, grid: Grid, in_channels: int) -> Cost:
         in_channels: Channels of its input.
     """
     sample = _sample(network, in_channels, grid)
-    with _evaluating(network):
+    with evaluating(network):
         with torch.no_grad():
             forward = _seconds(lambda: network(sample), sample.device)
         training = _seconds(lambda: _forward_and_backward(network, sample), sample.device)
@@ -105,7 +112,7 @@ def count_flops(module: nn.Module, in_channels: int, grid: Grid) -> int:
     """
     sample = _sample(module, in_channels, grid)
     counter = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
-    with torch.no_grad(), _evaluating(module), counter:
+    with torch.no_grad(), evaluating(module), counter:
         module(sample)
     return round(counter.get_total_flops())
 
@@ -131,7 +138,7 @@ def count_activation_bytes(module: nn.Module, in_channels: int, grid: Grid, batc
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with _evaluating(module), torch.enable_grad(), saved_tensors_hooks(note, lambda t: t):
+    with evaluating(module), torch.enable_grad(), saved_tensors_hooks(note, lambda t: t):
         # Holding the output holds what was saved: no storage is freed and its address used again.
         output = module(sample)
     for held in (*module.parameters(), *module.buffers()):
@@ -170,7 +177,7 @@ def _seconds(work: Callable[[], object], device: torch.device) -> float:
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Iterator[None]:
     """Switch to evaluation, so that no running statistic moves, and back part by part."""
     modes = {part: part.training for part in module.modules()}
     module.eval()

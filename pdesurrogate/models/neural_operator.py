@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pdesurrogate.grids import Padding
 from pdesurrogate.models.blocks import across_the_pole
+from pdesurrogate.models.single_precision import widened
 
 __all__ = ["FourierNeuralOperator", "OperatorNorm", "neural_operator_library", "weights_alone"]
 
@@ -56,6 +57,7 @@ class FourierNeuralOperator(nn.Module):
         self._edges = edges
         self._name = name
         self._coarsening = coarsening
+        _transform_in_single_precision(operator)
 
     def forward(self, v: Float[Tensor, "batch c_in y x"]) -> Float[Tensor, "batch c_out y x"]:
         """Apply the operator to the periodic continuation of `v`.
@@ -111,6 +113,19 @@ class FourierNeuralOperator(nn.Module):
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """The weights alone."""
         return weights_alone(super().state_dict(*args, **kwargs))
+
+
+def _transform_in_single_precision(operator: nn.Module) -> None:
+    """Let Fourier layers take what bfloat16 layers hand them: the transforms know no bfloat16."""
+    from neuralop.layers.base_spectral_conv import BaseSpectralConv
+
+    for part in operator.modules():
+        if isinstance(part, BaseSpectralConv):
+            part.register_forward_pre_hook(_widen_input)
+
+
+def _widen_input(part: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (widened(given[0]), *given[1:])
 
 
 def weights_alone(state: dict[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,11 @@ class OutputSpace(Part, ABC):
 
     @abstractmethod
     def check_fields(
-        self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
+        self,
+        fields: Sequence[Field],
+        statistics: FieldStatistics,
+        predicts_change: bool,
+        bundle: int = 1,
     ) -> None:
         """Refuse fields whose normalisation would break a condition; see `ModelSpec`."""
 
@@ -86,7 +90,11 @@ class Scalars(OutputSpace):
         return _Values(out_channels, _space(self.walls, grid))
 
     def check_fields(
-        self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
+        self,
+        fields: Sequence[Field],
+        statistics: FieldStatistics,
+        predicts_change: bool,
+        bundle: int = 1,
     ) -> None:
         """Refuse to fix values of fields with a mean, unless their change is predicted."""
         _check_means(self.walls, range(len(fields)), statistics, predicts_change)
@@ -162,9 +170,20 @@ class IncompressibleFlow(OutputSpace):
         )
 
     def check_fields(
-        self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
+        self,
+        fields: Sequence[Field],
+        statistics: FieldStatistics,
+        predicts_change: bool,
+        bundle: int = 1,
     ) -> None:
-        """Refuse fields that are no velocity, and means that would move the walls."""
+        """Refuse fields that are no velocity, means that would move the walls, and bundles.
+
+        What is read off the splines is one velocity, that of one frame.
+        """
+        if bundle > 1:
+            raise ValueError(
+                f"bundle must be 1, got {bundle}: an IncompressibleFlow gives one frame's velocity"
+            )
         for channel, axis in ((self.x_channel, "x"), (self.y_channel, "y")):
             if channel < len(fields) and fields[channel].vector_part != axis:
                 raise ValueError(

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from inspect import isabstract
 from typing import Any
 
+from pdesurrogate.models.spec import ModelSpec
 from pdesurrogate.naming import unknown_name
 
-__all__ = ["Part", "chosen_options", "default_options", "parts_from_plain", "parts_to_plain"]
+__all__ = [
+    "Part",
+    "chosen_options",
+    "default_options",
+    "part_name",
+    "parts_from_plain",
+    "parts_to_plain",
+]
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,12 @@ class Part:
     A model's spec names a subclass, which is a frozen dataclass of its own options:
     `--model.space Wavelet --model.space.family db2`.
     """
+
+
+def part_name(kind: type[Any]) -> str:
+    """What a part is called: one of this package by its bare name, a user's own by its path."""
+    is_ours = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return kind.__name__ if is_ours else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def parts_to_plain(options: Any) -> dict[str, Any]:
@@ -31,8 +45,17 @@ def parts_to_plain(options: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    return _told(value, parts_to_plain)
+
+
+def _told(value: Any, options: Callable[[Any], dict[str, Any]]) -> Any:
+    """A value as plain data; `options` tells the fields of a dataclass."""
     if _is_part(value):
-        return {"class_path": type(value).__name__, "init_args": parts_to_plain(value)}
+        return {"class_path": part_name(type(value)), "init_args": options(value)}
+    if is_dataclass(value) and not isinstance(value, type):  # of one class: no need to name it
+        return options(value)
+    if isinstance(value, tuple):
+        return tuple(_told(item, options) for item in value)
     return value
 
 
@@ -46,14 +69,8 @@ def chosen_options(options: Any) -> dict[str, Any]:
     for f in fields(options):
         value = getattr(options, f.name)
         if (f.default is MISSING and f.default_factory is MISSING) or value != _default(f):
-            chosen[f.name] = _chosen(value)
+            chosen[f.name] = _told(value, chosen_options)
     return chosen
-
-
-def _chosen(value: Any) -> Any:
-    if _is_part(value):
-        return {"class_path": type(value).__name__, "init_args": chosen_options(value)}
-    return value
 
 
 def default_options(options: Any) -> dict[str, Any]:
@@ -77,7 +94,7 @@ def default_options(options: Any) -> dict[str, Any]:
 
 
 def _is_part(value: Any) -> bool:
-    return is_dataclass(value) and not isinstance(value, type)
+    return isinstance(value, Part | ModelSpec)
 
 
 def _default(option: Field[Any]) -> Any:
@@ -96,17 +113,19 @@ def parts_from_plain(options: Mapping[str, Any], known: Iterable[type[Any]]) -> 
         ValueError: If a part is of another class.
         TypeError: If a part is given options that it does not take.
     """
-    allowed = {kind.__name__: kind for kind in known if not isabstract(kind)}
+    kinds = [kind for kind in known if not isabstract(kind)]
+    allowed = {name: kind for kind in kinds for name in (part_name(kind), kind.__name__)}
     return {name: _built(value, allowed) for name, value in options.items()}
 
 
 def _built(value: Any, allowed: Mapping[str, type[Any]]) -> Any:
-    if isinstance(value, Mapping):
-        name = str(value.get("class_path"))
+    if isinstance(value, Mapping) and "class_path" in value:
+        name = str(value["class_path"])
         if name not in allowed:
+            path = name if "." in name else f"my_package.{name}"
             raise ValueError(
                 f"{unknown_name('part', name, allowed)}; one of your own is built only if you "
-                f"allow it: specs=[{name}], on the command line --models my_package.{name}"
+                f"allow it: specs=[{path.rpartition('.')[2]}], on the command line --models {path}"
             )
         options = parts_from_plain(value.get("init_args", {}), allowed.values())
         return allowed[name](**options)

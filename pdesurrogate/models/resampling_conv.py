@@ -9,6 +9,7 @@ from neuralop.layers.fno_block import FNOBlocks
 from neuralop.layers.spectral_convolution import SpectralConv
 from torch import Tensor
 
+from pdesurrogate.models.single_precision import widened
 from pdesurrogate.transfer.spectral import resample
 
 __all__ = ["ResamplingBlock", "ResamplingConv"]
@@ -28,7 +29,7 @@ class ResamplingConv(SpectralConv):
         if output_shape is None:
             factors = self.resolution_scaling_factor
             output_shape = [round(n * f) for n, f in zip(v.shape[-2:], factors, strict=True)]
-        return resample(v, (output_shape[0], output_shape[1]))
+        return resample(widened(v), (output_shape[0], output_shape[1]))
 
     def forward(
         self, v: Float[Tensor, "batch c y x"], output_shape: list[int] | None = None

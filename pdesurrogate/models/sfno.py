@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models.neural_operator import neural_operator_library, weights_alone
 from pdesurrogate.models.options import require_at_least
+from pdesurrogate.models.single_precision import in_single_precision
 from pdesurrogate.models.spec import ModelSpec
 
 __all__ = ["SFNO", "SphericalNeuralOperator"]
@@ -112,7 +113,8 @@ class SphericalNeuralOperator(nn.Module):
             ValueError: If the grid is too coarse for the degrees.
         """
         self.check_grid_size((v.shape[-2], v.shape[-1]))
-        return self.operator(v)
+        # All of it: the transforms are matrix products, which bfloat16 would spoil.
+        return in_single_precision(self.operator, v)
 
     def check_grid_size(self, num_points: tuple[int, int]) -> None:
         """Refuse a grid that does not hold all degrees and orders.

@@ -31,6 +31,11 @@ class ModelSpec(ABC):
         """
         return 2e-3
 
+    @property
+    def is_users_own(self) -> bool:
+        """Whether building and applying the network runs code that is not this package's."""
+        return type(self).__module__.partition(".")[0] != "pdesurrogate"
+
     @abstractmethod
     def build(self, in_channels: int, out_channels: int, grid: Grid) -> nn.Module:
         """The network, freshly initialised.
@@ -38,7 +43,8 @@ class ModelSpec(ABC):
         Args:
             in_channels: Channels of the input: `history` frames of every field, then one for every
                 static field and parameter that the network is conditioned on.
-            out_channels: Channels of the output, one frame of every field.
+            out_channels: Channels of the output: the next frame of every field, or as many frames
+                in a row as are predicted at once, oldest first.
             grid: Says how fields continue beyond the edges (`grid.padding`). Its number of points
                 must not enter the network: the same weights serve every grid of the ladder.
 
@@ -47,7 +53,11 @@ class ModelSpec(ABC):
         """
 
     def check_fields(
-        self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
+        self,
+        fields: Sequence[Field],
+        statistics: FieldStatistics,
+        predicts_change: bool,
+        bundle: int = 1,
     ) -> None:
         """Refuse data for which the network could not promise what it is built to.
 
@@ -57,6 +67,7 @@ class ModelSpec(ABC):
             fields: The predicted fields, in channel order.
             statistics: Their normalisation.
             predicts_change: Whether the network predicts changes or the next frame itself.
+            bundle: Frames that it predicts at once.
 
         Raises:
             ValueError: Says in one sentence what does not fit.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.grids import GaussianSphere, Padding
+from pdesurrogate.models.single_precision import in_single_precision
 from pdesurrogate.models.spaces import Embedding, Projection, Space
 from pdesurrogate.operators.tables import made_once
 from pdesurrogate.transfer import resample_sphere
@@ -126,6 +128,11 @@ def _check_edges(edges: tuple[Padding, Padding]) -> None:
 
 def _transferred(v: Tensor, num_points: tuple[int, int], edges: tuple[Padding, Padding]) -> Tensor:
     """The modes of `v` that both grids resolve, on the other grid."""
+    # Rounded further, the modes would no longer be orthogonal, and a projection none.
+    return in_single_precision(partial(_resampled, num_points=num_points, edges=edges), v)
+
+
+def _resampled(v: Tensor, num_points: tuple[int, int], edges: tuple[Padding, Padding]) -> Tensor:
     ny, nx = v.shape[-2:]
     if edges[0] == "polar":
         return resample_sphere(v, GaussianSphere((ny, nx)), GaussianSphere(num_points))

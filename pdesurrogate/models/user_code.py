@@ -50,7 +50,7 @@ def answering_for(spec: ModelSpec, name: str) -> Iterator[None]:
         spec: The model that is built or called.
         name: What it is called.
     """
-    with users_code(name) if _is_users(spec, name) else nullcontext():
+    with users_code(name) if spec.is_users_own else nullcontext():
         yield
 
 
@@ -70,7 +70,7 @@ def try_out(
     Raises:
         UserCodeError: If it breaks down, or gives anything but one field a channel on the grid.
     """
-    if not _is_users(spec, name):
+    if not spec.is_users_own:
         return
     like = next(network.parameters(), torch.empty(0))
     v = torch.zeros((1, in_channels, *grid.num_points), device=like.device)
@@ -88,8 +88,3 @@ def try_out(
         )
     if tuple(out.shape) != wanted:
         raise UserCodeError(f"{name} must give a tensor of shape {wanted}, not {tuple(out.shape)}")
-
-
-def _is_users(spec: ModelSpec, name: str) -> bool:
-    """Networks of the user's own have a path for a name; see `described`."""
-    return "." in name or type(spec).__module__.partition(".")[0] != "pdesurrogate"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from pdesurrogate.models.part import parts_to_plain
 from pdesurrogate.models.spec import ModelSpec
 from pdesurrogate.models.user_code import UserCodeError, users_code
 
-__all__ = ["UserModel", "class_path", "described", "find_class"]
+__all__ = ["UserModel", "class_path", "described", "find_class", "networks_named"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class UserModel(ModelSpec):
         if "<locals>" in path:
             raise ValueError(f"{path} must stand at the top of a module, so that it has a name")
         return cls(path, options)
+
+    @property
+    def is_users_own(self) -> bool:
+        """Yes."""
+        return True
 
     def build(self, in_channels: int, out_channels: int, grid: Grid) -> nn.Module:
         """The network, freshly initialised.
@@ -109,3 +115,19 @@ def described(spec: ModelSpec) -> tuple[str, dict[str, Any]]:
     if isinstance(spec, UserModel):
         return spec.network, dict(spec.options)
     return type(spec).__name__, parts_to_plain(spec)
+
+
+def networks_named(options: Any) -> Iterator[str]:
+    """The paths of the networks of a user's own within the plain options of a saved run's model.
+
+    Args:
+        options: What `parts_to_plain` told of a spec, or a part of that.
+    """
+    if isinstance(options, Mapping):
+        if options.get("class_path") == UserModel.__name__:
+            yield str(options.get("init_args", {}).get("network"))
+        options = options.values()
+    elif not isinstance(options, list | tuple):
+        return
+    for option in options:
+        yield from networks_named(option)

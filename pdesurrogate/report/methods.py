@@ -27,7 +27,7 @@ class Method:
         training_resolution: Points along y of the grid it knows; None if it knows none.
         seeds: Seeds of the trainings; empty for a baseline.
         parameters: Trained numbers.
-        flops: Floating-point operations of one step at the training grid; NaN if unknown.
+        flops: Floating-point operations of one frame at the training grid; NaN if unknown.
         training_seconds: Wall time of one training, averaged over seeds.
         told: What it is told besides the fields, as the file lists it.
         look: Colour and marker.
@@ -274,7 +274,10 @@ def _names(table: xr.Dataset, members: Sequence[Sequence[int]]) -> list[str]:
     """Model names where they tell methods apart, else what the run names have in common."""
     models = [str(table["model"].values[indices[0]]) for indices in members]
     runs = [[str(table["run"].values[index]) for index in indices] for indices in members]
-    shared = [_beginning(names).rstrip(" -_0123456789") or names[0] for names in runs]
+    shared = [
+        _beginning(names).rstrip(" -_0123456789").removesuffix(" seed") or names[0]
+        for names in runs
+    ]
     names = [
         names[0] if len(names) == 1 else common for names, common in zip(runs, shared, strict=True)
     ]

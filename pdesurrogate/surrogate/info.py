@@ -33,7 +33,8 @@ class SurrogateInfo:
         dataset: Name of the dataset it was trained on.
         dataset_sha256: Identity of that dataset.
         parameters: Real numbers that were trained.
-        flops: Floating-point operations of one step of one trajectory on the training grid.
+        flops: Floating-point operations of one step of one trajectory on the training grid,
+            whatever the number of frames that the step predicts.
         training_seconds: Wall time of the training.
         epochs: Epochs after which these weights were taken.
         seed: Seed of the training.
@@ -41,6 +42,11 @@ class SurrogateInfo:
             it differ by their seed alone.
         conditioning: What the network is told besides the fields, in channel order. (Runs that were
             saved before there was conditioning have none.)
+        bundle: Frames that the network predicts at once. (In runs that were saved before there were
+            bundles it is 1.)
+
+    Raises:
+        ValueError: If the statistics are of other fields, or `bundle` is below 1.
     """
 
     name: str
@@ -61,6 +67,7 @@ class SurrogateInfo:
     seed: int
     settings: str = ""
     conditioning: tuple[Condition, ...] = ()
+    bundle: int = 1
 
     def __post_init__(self) -> None:
         if self.field_names != self.statistics.fields:
@@ -68,6 +75,8 @@ class SurrogateInfo:
                 f"statistics are of {list(self.statistics.fields)}, "
                 f"but the fields are {list(self.field_names)}"
             )
+        if self.bundle < 1:
+            raise ValueError(f"bundle must be at least 1, got {self.bundle}")
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -83,6 +92,11 @@ class SurrogateInfo:
     def in_channels(self) -> int:
         """Channels of the network's input: every given frame of the fields, then the conditions."""
         return self.history * len(self.fields) + len(self.conditioning)
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the network's output: every frame of a bundle, each with all fields."""
+        return self.bundle * len(self.fields)
 
     @property
     def parameter_channels(self) -> tuple[int, ...]:
@@ -114,7 +128,7 @@ class SurrogateInfo:
         """
         if description.get("format") != FORMAT:
             raise ValueError(f"format is {description.get('format')!r}, not {FORMAT!r}")
-        description = {"conditioning": [], **description}
+        description = {"conditioning": [], "bundle": 1, **description}
         known = [field.name for field in fields(cls)]
         missing = [name for name in known if name not in description]
         if missing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from inspect import isabstract
 from pathlib import Path
@@ -26,9 +26,9 @@ from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.part import Part, parts_from_plain
 from pdesurrogate.models.user_code import answering_for
-from pdesurrogate.models.user_model import UserModel, class_path
+from pdesurrogate.models.user_model import UserModel, class_path, networks_named
 from pdesurrogate.naming import unknown_name
-from pdesurrogate.rollout import rollout
+from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.surrogate.info import SurrogateInfo
 
 __all__ = ["Surrogate"]
@@ -40,18 +40,26 @@ class Surrogate:
     r"""A network that steps physical fields: `state -> state`, as a solver does.
 
     With the last `history` frames $u_{1..h}$, the network $N$ and the training split's mean $\mu$,
-    standard deviation $\sigma$ and standard deviation of the frame-to-frame change $\delta$,
+    standard deviation $\sigma$ and standard deviation of the frame-to-frame change $\delta$, a step
+    predicts the next `bundle` frames at once: for $j = 1, \dots, b$
 
-    $$ u_{h+1} = u_h + \delta\, N\big((u - \mu) / \sigma\big)
-       \quad\text{or}\quad u_{h+1} = \mu + \sigma\, N\big((u - \mu) / \sigma\big), $$
+    $$ u_{h+j} = u_h + \delta\, N_j\big((u - \mu) / \sigma\big)
+       \quad\text{or}\quad u_{h+j} = \mu + \sigma\, N_j\big((u - \mu) / \sigma\big), $$
 
-    the first when `info.predicts_change`. The network sees the window flattened to
+    the first when `info.predicts_change`. Every change is that from the last given frame, and is
+    told in units of the change over one frame. The network sees the window flattened to
     `(batch, history * field, y, x)`, oldest frame first, followed by the conditions, if there are
-    any: static fields, and parameters as constant channels. The grid is the given data's.
+    any: static fields, and parameters as constant channels. It answers with the bundle flattened to
+    `(batch, bundle * field, y, x)`, oldest frame first. The grid is the given data's.
 
     Args:
-        module: From `(batch, info.in_channels, y, x)` to `(batch, field, y, x)`, normalised.
+        module: From `(batch, info.in_channels, y, x)` to `(batch, info.out_channels, y, x)`,
+            normalised.
         info: What the module was trained on and how.
+
+    References:
+        Brandstetter, Worrall & Welling (2022), *Message Passing Neural PDE Solvers*, §3.1, on the
+        temporal bundling.
     """
 
     def __init__(self, module: nn.Module, info: SurrogateInfo) -> None:
@@ -70,7 +78,7 @@ class Surrogate:
 
     @property
     def change_std(self) -> Float[Tensor, "field 1 1"]:
-        """Each field's standard deviation of the change over one step; 1 for a constant field."""
+        """Each field's standard deviation of the change over one frame; 1 for a constant field."""
         return self._change_std
 
     @property
@@ -84,25 +92,47 @@ class Surrogate:
 
     def step(
         self, window: Float[Tensor, "batch time channel y x"]
-    ) -> Float[Tensor, "batch time channel y x"]:
-        """Advance by one frame: the oldest frame leaves the window, the predicted one joins it.
+    ) -> Float[Tensor, "batch latest channel y x"]:
+        """Advance by `bundle` frames: the oldest leave the window, the predicted ones join it.
 
         Differentiable: wrap it in `torch.no_grad()` unless gradients are wanted. (A surrogate
         that was loaded, or returned by training, has its parameters frozen.)
 
         Args:
-            window: The last `history` frames in physical units, oldest first. Channels are the
-                fields, then the conditions, which the new frame takes over from the last one.
+            window: Frames in physical units, oldest first: the last `history` of them count.
+                Channels are the fields, then the conditions, which the new frames take over from
+                the last one.
+
+        Returns:
+            The latest `max(history, bundle)` frames, the predicted ones last.
         """
-        fields, conditions = window.tensor_split([len(self.info.fields)], dim=2)
+        bundle, num_fields = self.info.bundle, len(self.info.fields)
+        window = window[:, -self.info.history :]
+        fields, conditions = window.tensor_split([num_fields], dim=2)
         told = conditions[:, -1]
-        output = self.module(self._network_inputs(fields, told))
+        output = self.module(self._network_inputs(fields, told)).unflatten(1, (bundle, num_fields))
         if self.info.predicts_change:
-            predicted = fields[:, -1] + self._change_std * output
+            predicted = fields[:, -1:] + self._change_std * output
         else:
             predicted = self._mean + self._std * output
-        frame = torch.cat([predicted, told], dim=1)
-        return torch.cat([window[:, 1:], frame[:, None]], dim=1)
+        frames = torch.cat([predicted, told[:, None].expand(-1, bundle, -1, -1, -1)], dim=2)
+        return torch.cat([window[:, bundle:], frames], dim=1)
+
+    def network_target(
+        self,
+        window: Float[Tensor, "batch time channel y x"],
+        following: Float[Tensor, "batch bundle channel y x"],
+    ) -> Float[Tensor, "batch c_out y x"]:
+        """What the module would have to answer for a step to end in given frames.
+
+        Args:
+            window: As for `step`.
+            following: The frames after it that one step predicts, with the same channels.
+        """
+        last, frames = (part[:, :, : len(self.info.fields)] for part in (window[:, -1:], following))
+        if self.info.predicts_change:
+            return ((frames - last) / self._change_std).flatten(1, 2)
+        return ((frames - self._mean) / self._std).flatten(1, 2)
 
     def rollout(self, given: xr.Dataset, num_steps: int, *, batch_size: int = 16) -> xr.Dataset:
         """Forecast from the last frames of a dataset.
@@ -136,8 +166,10 @@ class Surrogate:
                 [
                     torch.stack(
                         [
-                            window[:, -1, :num_fields].cpu()
-                            for window in rollout(self.step, batch.to(self.device), num_steps)
+                            frame[:, :num_fields].cpu()
+                            for frame in rollout_frames(
+                                self.step, batch.to(self.device), num_steps, self.info.bundle
+                            )
                         ],
                         dim=1,
                     )
@@ -310,7 +342,7 @@ def _build(
         spec = kind(info.options)
         with answering_for(spec, info.model):
             return spec.build_conditioned(
-                info.in_channels, len(info.fields), info.training_grid, info.parameter_channels
+                info.in_channels, info.out_channels, info.training_grid, info.parameter_channels
             )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
@@ -329,20 +361,30 @@ def _spec(
     }
     if info.model not in allowed:
         raise ValueError(unknown_name("model", info.model, allowed))
-    parts = [kind for kind in known if issubclass(kind, Part)]
+    _check_networks(networks_named(info.options), specs)
+    parts = [*(kind for kind in known if issubclass(kind, Part | ModelSpec)), UserModel]
     return lambda options: allowed[info.model](**parts_from_plain(options, parts))
 
 
 def _users_model(
     info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part | nn.Module]]
 ) -> Callable[[dict[str, Any]], ModelSpec]:
-    """The same for a network of the user's own: a run may not say what is imported."""
-    if info.model not in {class_path(kind) for kind in specs if issubclass(kind, nn.Module)}:
-        raise ValueError(
-            f"its network {info.model} is not one of ours and is built only if you allow it: "
-            f"specs=[{info.model.rpartition('.')[2]}], on the command line --models {info.model}"
-        )
+    """The same for a network of the user's own."""
+    _check_networks([info.model], specs)
     return lambda options: UserModel(info.model, options)
+
+
+def _check_networks(
+    names: Iterable[str], specs: Sequence[type[ModelSpec | Part | nn.Module]]
+) -> None:
+    """Refuse networks that the user did not allow: a run may not say what is imported."""
+    allowed = {class_path(kind) for kind in specs if issubclass(kind, nn.Module)}
+    for name in names:
+        if name not in allowed:
+            raise ValueError(
+                f"its network {name} is not one of ours and is built only if you allow it: "
+                f"specs=[{name.rpartition('.')[2]}], on the command line --models {name}"
+            )
 
 
 @torch.no_grad()

@@ -1,18 +1,57 @@
-"""Training surrogates: one loop, objectives and schedules to compose it with, exact resumption."""
+"""Training surrogates: one loop, objectives and losses to compose it with, exact resumption."""
 
 from __future__ import annotations
 
-from pdesurrogate.training.config import TrainingConfig
-from pdesurrogate.training.objectives import Objective, OneStep, Unrolled
+from pdesurrogate.training.config import Precision, Stage, TrainingConfig
+from pdesurrogate.training.loop import NonFiniteLossError
+from pdesurrogate.training.losses import (
+    H1,
+    BandWeighted,
+    Conservation,
+    Criterion,
+    Divergence,
+    FrameLoss,
+    LossSetting,
+    MeanSquare,
+    RelativeL2,
+    WeightedSum,
+)
+from pdesurrogate.training.objectives import (
+    Curriculum,
+    CutGradients,
+    Objective,
+    OneStep,
+    Pushforward,
+    Unrolled,
+)
+from pdesurrogate.training.rate_finder import find_learning_rate
 from pdesurrogate.training.schedule import WarmupCosine
-from pdesurrogate.training.trainer import NonFiniteLossError, train
+from pdesurrogate.training.sweep import sweep
+from pdesurrogate.training.trainer import train
 
 __all__ = [
+    "H1",
+    "BandWeighted",
+    "Conservation",
+    "Criterion",
+    "Curriculum",
+    "CutGradients",
+    "Divergence",
+    "FrameLoss",
+    "LossSetting",
+    "MeanSquare",
     "NonFiniteLossError",
     "Objective",
     "OneStep",
+    "Precision",
+    "Pushforward",
+    "RelativeL2",
+    "Stage",
     "TrainingConfig",
     "Unrolled",
     "WarmupCosine",
+    "WeightedSum",
+    "find_learning_rate",
+    "sweep",
     "train",
 ]

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-__all__ = ["Batches", "FramesInMemory", "WindowSource", "WindowsOnDisk"]
+from pdesurrogate.data import Windows
+
+__all__ = [
+    "Batch",
+    "Batches",
+    "FramesInMemory",
+    "WindowSource",
+    "WindowsOnDisk",
+]
 
 # The underscores say that the last batch of an epoch may be smaller than the others.
 WindowBatch = Float[Tensor, "_batch time channel y x"]
@@ -38,6 +46,10 @@ class FramesInMemory:
         conditions: What is the same in every frame of a trajectory, held once; in the windows it
             follows the fields as further channels.
         frame_stride: Every how many frames a window takes one; it starts at any.
+        trajectories: How many trajectories are used, the first ones; None for all.
+
+    Raises:
+        ValueError: If there are fewer trajectories than are to be used.
     """
 
     def __init__(
@@ -46,8 +58,9 @@ class FramesInMemory:
         length: int,
         conditions: Float[Tensor, "trajectory condition y x"] | None = None,
         frame_stride: int = 1,
+        trajectories: int | None = None,
     ) -> None:
-        self.frames = frames
+        self.frames = frames[: _used(trajectories, len(frames))]
         self.conditions = conditions
         self.starts = frames.shape[1] - (length - 1) * frame_stride
         self.offsets = frame_stride * torch.arange(length)
@@ -73,21 +86,29 @@ class WindowsOnDisk:
     Args:
         windows: The split's windows, in the order of `FramesInMemory`.
         device: Where they are wanted.
+        trajectories: How many trajectories are used, the first ones; None for all.
+
+    Raises:
+        ValueError: If there are fewer trajectories than are to be used.
     """
 
-    def __init__(self, windows: Dataset[Tensor], device: torch.device) -> None:
+    def __init__(
+        self, windows: Windows, device: torch.device, trajectories: int | None = None
+    ) -> None:
         self.windows = windows
         self.device = device
+        held = len(windows) // windows.per_trajectory
+        self._length = _used(trajectories, held) * windows.per_trajectory
 
     def __len__(self) -> int:
-        return len(self.windows)  # type: ignore[arg-type]  # map-style datasets are sized
+        return self._length
 
     def read(self, batches: Iterable[WindowNumbers]) -> Iterator[WindowBatch]:
         """Read each batch."""
         loader = DataLoader(
             self.windows,
             batch_sampler=[numbers.tolist() for numbers in batches],
-            collate_fn=_stacked,
+            collate_fn=self._stacked,
             # A generator of its own: the loader draws a seed even without workers, and a resumed
             # training must find the global random state as an undisturbed one does.
             generator=torch.Generator(),
@@ -95,33 +116,117 @@ class WindowsOnDisk:
         for windows in loader:
             yield windows.to(self.device)
 
+    def _stacked(self, windows: list[Tensor]) -> WindowBatch:
+        # A process may have no share in a small batch; its windows have a shape all the same.
+        return torch.stack(windows) if windows else self.windows[0][None][:0]
 
-class Batches:
-    """Every window once per epoch, shuffled anew in each.
 
-    The order is a function of the seed and the epoch alone, so that every model trained on the
-    same data sees the same windows, and a training may continue in the middle of an epoch.
+class Batch(NamedTuple):
+    """What a process is given for one step of the optimiser.
 
     Args:
-        source: The windows.
-        batch_size: Windows per batch; the last one of an epoch may be smaller.
-        seed: Seed of the order.
+        windows: Its share of the batch; without windows where there are fewer than processes.
+        rung: The resolution at which the whole batch is seen.
+        size: Windows of the whole batch, all processes together: the mean over the batch is the sum
+            over the processes of `len(windows) / size` times the mean over `windows`.
     """
 
-    def __init__(self, source: WindowSource, batch_size: int, seed: int) -> None:
-        self.source = source
+    windows: WindowBatch
+    rung: int
+    size: int
+
+
+class Batches:
+    """Every window once per epoch, shuffled anew in each, every batch seen on one rung.
+
+    The order is a function of the seed and the epoch alone, whatever the rungs, their shares and
+    the number of processes: every model trained on the same data sees the same windows, and a
+    training may continue in the middle of an epoch. Which batches are seen on which rung depends on
+    seed, epoch and shares.
+
+    Args:
+        sources: The windows on each rung, numbered alike.
+        batch_size: Windows per batch, all processes together; the last one of an epoch may be
+            smaller.
+        seed: Seed of the order.
+        shares: Share of an epoch's batches that is seen on each rung, together 1; None for equal
+            ones. Whole batches come about by largest remainders.
+
+    Raises:
+        ValueError: If the rungs have different numbers of windows, or are not those of the shares.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[int, WindowSource],
+        batch_size: int,
+        seed: int,
+        shares: Mapping[int, float] | None = None,
+    ) -> None:
+        lengths = {rung: len(source) for rung, source in sources.items()}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"every rung must have the same windows, got so many: {lengths}")
+        self.shares = dict(shares) if shares is not None else dict.fromkeys(sources, 1.0)
+        if self.shares.keys() != sources.keys():
+            raise ValueError(
+                f"there are shares for the rungs {sorted(self.shares)} but windows for "
+                f"{sorted(sources)}"
+            )
+        self.sources = sources
         self.batch_size = batch_size
         self.seed = seed
+        self.num_windows = next(iter(lengths.values()))
 
     def __len__(self) -> int:
-        return math.ceil(len(self.source) / self.batch_size)
+        return math.ceil(self.num_windows / self.batch_size)
 
-    def epoch(self, epoch: int, *, first: int = 0) -> Iterator[WindowBatch]:
-        """The batches of one epoch, from batch number `first` on."""
-        seed = int(np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0] >> 1)
-        order = torch.randperm(len(self.source), generator=torch.Generator().manual_seed(seed))
-        return self.source.read(order.split(self.batch_size)[first:])
+    def epoch(
+        self, epoch: int, *, first: int = 0, rank: int = 0, world: int = 1
+    ) -> Iterator[Batch]:
+        """The batches of one epoch, from batch number `first` on.
+
+        Args:
+            epoch: Counted from 0.
+            first: How many batches to leave out; none of their windows is read.
+            rank: The process that asks, 0 to `world - 1`. Only its share of each batch is read: the
+                shares in order of rank are the batch.
+            world: Number of processes.
+        """
+        order = _shuffled(self.num_windows, (self.seed, epoch))
+        batches = order.split(self.batch_size)[first:]
+        rungs = self.rungs(epoch)[first:]
+        shares: dict[int, list[Tensor]] = {rung: [] for rung in self.sources}
+        for rung, numbers in zip(rungs, batches, strict=True):
+            shares[rung].append(numbers.tensor_split(world)[rank])
+        reading = {rung: source.read(shares[rung]) for rung, source in self.sources.items()}
+        for rung, numbers in zip(rungs, batches, strict=True):
+            yield Batch(next(reading[rung]), rung, len(numbers))
+
+    def rungs(self, epoch: int) -> list[int]:
+        """The rung of each batch of an epoch."""
+        rungs = sorted(self.sources)
+        counts = _apportioned(len(self), [self.shares[rung] for rung in rungs])
+        ordered = [rung for rung, count in zip(rungs, counts, strict=True) for _ in range(count)]
+        return [ordered[i] for i in _shuffled(len(ordered), (self.seed, epoch, 1)).tolist()]
 
 
-def _stacked(windows: Tensor | list[Tensor]) -> Tensor:
-    return windows if isinstance(windows, Tensor) else torch.stack(windows)
+def _shuffled(length: int, entropy: tuple[int, ...]) -> Tensor:
+    """The numbers below `length` in an order of their own for each entropy."""
+    seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
+    return torch.randperm(length, generator=torch.Generator().manual_seed(seed))
+
+
+def _apportioned(total: int, shares: Sequence[float]) -> list[int]:
+    """`total` in whole parts that are nearly proportional to the shares, by largest remainders."""
+    exact = [total * share / sum(shares) for share in shares]
+    counts = [math.floor(part) for part in exact]
+    by_remainder = sorted(range(len(shares)), key=lambda i: counts[i] - exact[i])
+    for i in by_remainder[: total - sum(counts)]:
+        counts[i] += 1
+    return counts
+
+
+def _used(wanted: int | None, held: int) -> int:
+    if wanted is not None and wanted > held:
+        raise ValueError(f"there are {held} trajectories, of which {wanted} cannot be used")
+    return held if wanted is None else wanted

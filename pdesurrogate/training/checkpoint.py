@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.optim import Optimizer
 
-from pdesurrogate.files import write_atomically
-from pdesurrogate.training.averaging import WeightAverage
+from pdesurrogate.files import replaced_atomically, write_atomically
+from pdesurrogate.training.distributed import Ranks
 from pdesurrogate.training.epoch_metrics import EpochMetrics
+from pdesurrogate.training.learner import Learner
+from pdesurrogate.training.stage_report import StageReport
+from pdesurrogate.training.validation import Verdict
 
-__all__ = ["BEST", "LAST", "Position", "load_checkpoint", "restore", "save_checkpoint", "snapshot"]
-
-LAST, BEST = "checkpoint/last.pt", "checkpoint/best.pt"
-"""Within a run: everything needed to continue, and the weights that validated best."""
+__all__ = [
+    "Position",
+    "keep_as",
+    "load_checkpoint",
+    "position_of",
+    "restore",
+    "save_checkpoint",
+    "snapshot",
+]
 
 
 @dataclass
@@ -27,24 +35,43 @@ class Position:
     """How far a training has come, in plain numbers.
 
     Args:
-        epoch: Finished epochs.
+        stage: The stage under way, counted from 0.
+        epoch: Finished epochs of the stage.
         batch: Finished batches of the epoch under way.
-        step: Finished optimiser steps.
+        step: Finished optimiser steps of the stage.
+        steps_before: Optimiser steps of earlier stages.
         loss_sum: Sum of the losses of the epoch's batches so far.
         gradient_norm_sum: Sum of the gradients' norms (before clipping) of the epoch so far.
         seconds: Wall time spent training, over all sessions.
-        best: Errors of the best validation so far, rollout and one step; None before the first.
-        rows: Metrics of each finished epoch.
+        seconds_before: Wall time of earlier stages.
+        rollbacks: How often a loss that was not finite sent the training back.
+        before: The validation with which a stage began that extends another; else None.
+        best: The stage's best validation; None before the first.
+        best_epoch: The epoch of the stage, counted from 1, after which that was.
+        rows: Metrics of each finished epoch, over all stages.
+        reports: What each finished stage of a staged training cost and brought.
     """
 
+    stage: int = 0
     epoch: int = 0
     batch: int = 0
     step: int = 0
+    steps_before: int = 0
     loss_sum: float = 0.0
     gradient_norm_sum: float = 0.0
     seconds: float = 0.0
-    best: tuple[float, float] | None = None
+    seconds_before: float = 0.0
+    rollbacks: int = 0
+    before: Verdict | None = None
+    best: Verdict | None = None
+    best_epoch: int = 0
     rows: list[EpochMetrics] = field(default_factory=list)
+    reports: list[StageReport] = field(default_factory=list)
+
+    @property
+    def epochs_begun(self) -> int:
+        """Epochs of all stages, the one under way among them."""
+        return len(self.rows) + (self.batch > 0)
 
     def finish_batch(self, loss: float, gradient_norm: float) -> None:
         """Count a finished optimiser step."""
@@ -53,63 +80,74 @@ class Position:
         self.loss_sum += loss
         self.gradient_norm_sum += gradient_norm
 
-    def finish_epoch(self, row: EpochMetrics) -> bool:
-        """Count a finished epoch.
-
-        Returns:
-            Whether it is the best so far: by the rollouts' last frame, then by their first.
-        """
+    def finish_epoch(self, row: EpochMetrics) -> None:
+        """Count a finished epoch."""
         self.epoch += 1
         self.batch, self.loss_sum, self.gradient_norm_sum = 0, 0.0, 0.0
         self.rows.append(row)
-        errors = (row.valid_rollout, row.valid_one_step)
-        if self.best is not None and errors >= self.best:
+
+    def judge(self, verdict: Verdict) -> bool:
+        """Compare a validation with the stage's best: fewest broken rollouts, then least error.
+
+        Returns:
+            Whether it is better than all before.
+        """
+        if self.best is not None and verdict >= self.best:
             return False
-        self.best = errors
+        self.best, self.best_epoch = verdict, self.epoch + (self.batch > 0)
         return True
+
+    def next_stage(self) -> Position:
+        """The beginning of the stage after this one."""
+        return Position(
+            stage=self.stage + 1,
+            steps_before=self.steps_before + self.step,
+            seconds=self.seconds,
+            seconds_before=self.seconds,
+            rollbacks=self.rollbacks,
+            rows=self.rows,
+            reports=self.reports,
+        )
 
 
 def snapshot(
-    module: nn.Module,
-    optimiser: Optimizer,
-    average: WeightAverage | None,
-    position: Position,
-    dataset: Mapping[str, Any],
+    learner: Learner, position: Position, dataset: Mapping[str, Any], ranks: Ranks
 ) -> dict[str, Any]:
     """Everything on which the rest of the training depends, as tensors and plain values.
 
+    Every process takes it; that of rank 0 is whole.
+
     Args:
-        module: The network.
-        optimiser: Its optimiser.
-        average: The average of its weights, if there is one.
+        learner: The network and all that changes while it learns.
         position: How far the training has come.
         dataset: Identity of the dataset, so that it is not continued on another one.
+        ranks: The processes, each of which has random states of its own.
     """
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {
         "dataset": dict(dataset),
-        "module": module.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "average": None if average is None else average.module.state_dict(),
-        "position": asdict(position),
-        "random_state": torch.get_rng_state(),
-        "cuda_random_states": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        **learner.state_dict(),
+        "position": _plain(position),
+        "random_states": ranks.gathered({"cpu": torch.get_rng_state(), "cuda": cuda}),
     }
 
 
 def restore(
-    path: Path,
-    module: nn.Module,
-    optimiser: Optimizer,
-    average: WeightAverage | None,
-    dataset: Mapping[str, Any],
+    state: Mapping[str, Any], learner: Learner, dataset: Mapping[str, Any], ranks: Ranks, path: Path
 ) -> Position:
-    """Put the snapshot at `path` back in place; the inverse of `snapshot`.
+    """Put a snapshot back in place.
+
+    Args:
+        state: From `load_checkpoint`.
+        learner: Receives weights and optimiser.
+        dataset: Identity of the dataset now.
+        ranks: The processes. With as many as before every random number is the same.
+        path: Where the state was read.
 
     Raises:
-        ValueError: If it is damaged, or was made on another dataset.
+        ValueError: If it was made on another dataset, or for another network.
     """
-    state = load_checkpoint(path)
-    if "position" not in state:
+    if not {"dataset", "module", "optimiser", "position", "random_states"} <= state.keys():
         raise ValueError(f"{path} is not a checkpoint, or is damaged")
     for key, value in dataset.items():
         found = state["dataset"].get(key)
@@ -117,15 +155,34 @@ def restore(
             raise ValueError(
                 f"{path} was made on another dataset: its {key} was {found}, now it is {value}"
             )
-    module.load_state_dict(state["module"])
-    optimiser.load_state_dict(state["optimiser"])
-    if average is not None:
-        average.module.load_state_dict(state["average"])
-    torch.set_rng_state(state["random_state"])
-    if torch.cuda.is_available() and state["cuda_random_states"]:
-        torch.cuda.set_rng_state_all(state["cuda_random_states"])
-    position = state["position"]
-    return Position(**{**position, "rows": [EpochMetrics(**row) for row in position["rows"]]})
+    try:
+        learner.load_state_dict(state)
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} was made with another network: {reason}") from error
+    states = state["random_states"]
+    if len(states) == ranks.size:
+        torch.set_rng_state(states[ranks.rank]["cpu"])
+        if torch.cuda.is_available() and states[ranks.rank]["cuda"]:
+            torch.cuda.set_rng_state_all(states[ranks.rank]["cuda"])
+    return position_of(state)
+
+
+def position_of(state: Mapping[str, Any]) -> Position:
+    """How far the training of a snapshot had come."""
+    told = dict(state["position"])
+    for name in ("before", "best"):
+        told[name] = None if told[name] is None else Verdict(*told[name])
+    told["rows"] = [EpochMetrics(**row) for row in told["rows"]]
+    told["reports"] = [StageReport(**report) for report in told["reports"]]
+    return Position(**told)
+
+
+def _plain(position: Position) -> dict[str, Any]:
+    told = asdict(position)
+    for name in ("before", "best"):
+        told[name] = None if told[name] is None else list(told[name])
+    return told
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -136,6 +193,20 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: torch.save(state, file))
+
+
+def keep_as(path: Path, kept: Path) -> None:
+    """Keep what is at `path` under another name, too, whatever `path` becomes later.
+
+    Args:
+        path: A file that is only ever replaced, never written to.
+        kept: The other name, in the same folder; what had it goes.
+    """
+    with replaced_atomically(kept) as aside:
+        try:
+            os.link(path, aside)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, aside)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

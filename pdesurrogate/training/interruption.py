@@ -1,32 +1,35 @@
-"""Ctrl-C at a moment that suits the training."""
+"""Ctrl-C and SIGTERM at a moment that suits the training."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import NoReturn
 
-__all__ = ["Interruption"]
+__all__ = ["Interruption", "stop_as_asked"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Context in which the first Ctrl-C only sets `requested`; a second one interrupts at once.
+    """Context in which a first Ctrl-C or SIGTERM only sets `requested`; a second acts at once.
 
     Python delivers signals to the main thread only: in any other thread it does nothing. Nor does
-    it where Ctrl-C is ignored, as in a shell's background jobs.
+    it where a signal is ignored, as Ctrl-C is in a shell's background jobs.
     """
 
     def __init__(self) -> None:
-        self.requested = False
-        self._previous = signal.getsignal(signal.SIGINT)
+        self.requested: int = 0
+        """The signal that asked to stop; 0 for none."""
+        self._previous = {number: signal.getsignal(number) for number in _SIGNALS}
+        self._listening: list[int] = []
 
     def __enter__(self) -> Interruption:
-        self._is_listening = (
-            threading.current_thread() is threading.main_thread()
-            and self._previous is not signal.SIG_IGN
-        )
-        if self._is_listening:
-            signal.signal(signal.SIGINT, self._request)
+        if threading.current_thread() is threading.main_thread():
+            self._listening = [n for n in _SIGNALS if self._previous[n] is not signal.SIG_IGN]
+        for number in self._listening:
+            signal.signal(number, self._request)
         return self
 
     def __exit__(
@@ -35,19 +38,25 @@ class Interruption:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._is_listening:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def raise_if_requested(self) -> None:
-        """Interrupt now, if that was asked for.
-
-        Raises:
-            KeyboardInterrupt: If Ctrl-C was pressed.
-        """
-        if self.requested:
-            raise KeyboardInterrupt
+        for number in self._listening:
+            signal.signal(number, self._previous[signal.Signals(number)])
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
+            stop_as_asked(number)
+        self.requested = number
+
+
+def stop_as_asked(number: int) -> NoReturn:
+    """Stop now, as a signal asks.
+
+    Args:
+        number: The signal.
+
+    Raises:
+        KeyboardInterrupt: If it is that of Ctrl-C.
+        SystemExit: If it is another, with the exit code 128 + `number` that shells know.
+    """
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pdesurrogate import models
 from pdesurrogate.data import (
@@ -19,6 +20,7 @@ from pdesurrogate.data import (
     load_frames,
 )
 from pdesurrogate.devices import check_device
+from pdesurrogate.grids import Grid
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
 from pdesurrogate.models.part import chosen_options, default_options, parts_to_plain
 from pdesurrogate.models.user_code import answering_for, try_out
@@ -26,19 +28,27 @@ from pdesurrogate.models.user_model import described
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
 from pdesurrogate.training.config import TrainingConfig
+from pdesurrogate.training.losses import Criterion, LossSetting
+from pdesurrogate.training.precision import check_precision, resolved_precision
+from pdesurrogate.training.tracking import check_trackers
 from pdesurrogate.training.validation import RolloutValidation, spread_windows
 
 __all__ = [
     "IN_MEMORY_BYTES",
+    "bound_loss",
     "check_fit",
     "completed",
     "dataset_identity",
+    "horizon",
     "rollout_validation",
     "run_settings",
     "unsaid_settings",
     "untrained_surrogate",
     "window_source",
 ]
+
+HOW_NOT_WHAT = ("device", "checkpoint_seconds", "time_budget", "trackers", "compile", "shard")
+"""Choices that say how a training is done and not what comes out, but for rounding."""
 
 IN_MEMORY_BYTES = 2**30
 """A training split smaller than this is read once and kept."""
@@ -74,19 +84,24 @@ def _telling_parameters(data: Ladder) -> tuple[str, ...]:
     )
 
 
-def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: int) -> None:
+def check_fit(data: Ladder, resolution: int, config: TrainingConfig) -> None:
     """Refuse a training that the data or the machine do not allow.
 
     Args:
         data: The dataset.
         resolution: The rung to train on.
         config: The user's choices, completed.
-        horizon: Frames that the objective needs after the given ones.
 
     Raises:
         ValueError: Says in one sentence what does not fit.
     """
-    data.grid(resolution)
+    for rung in {resolution, *(config.mixture or ())}:
+        data.grid(rung)
+    if config.mixture is not None and resolution not in config.mixture:
+        raise ValueError(
+            f"mixture must give the resolution {resolution}, of the grid that the surrogate is "
+            f"for, a share; it names {', '.join(map(str, config.mixture))}"
+        )
     data.check_fields(config.fields or ())
     for name in config.fields or ():
         if name in data.static_fields:
@@ -94,19 +109,22 @@ def check_fit(data: Ladder, resolution: int, config: TrainingConfig, horizon: in
                 f"fields must not name {name!r}, which never changes: name it in conditioning"
             )
     for split, following, option in (
-        ("train", horizon, "unroll"),
-        ("valid", config.validation_steps, "validation_steps"),
+        ("train", horizon(config), "an objective's horizon"),
+        ("valid", config.validation_steps, "a validation"),
     ):
         if data.num_trajectories(split) == 0:
             raise ValueError(f"the {split} split of {data.path} is empty")
         stride = f" at frame_stride {data.frame_stride}" if data.frame_stride > 1 else ""
         if data.num_frames < config.history + following:
             raise ValueError(
-                f"history {config.history} and {option} {following} need trajectories of "
+                f"history {config.history} and {option} of {following} need trajectories of "
                 f"{config.history + following} frames, those of {data.path} have "
                 f"{data.num_frames}{stride}"
             )
     check_device(config.device)
+    device = torch.device(config.device)
+    check_precision(resolved_precision(config.precision, device), device)
+    check_trackers(config.trackers)
 
 
 def run_settings(
@@ -122,13 +140,17 @@ def run_settings(
             "init_args": parts_to_plain(spec),
         },
         "resolution": resolution,
-        **asdict(config),
+        **parts_to_plain(config),
     }
 
 
-def unsaid_settings(spec: ModelSpec) -> dict[str, Any]:
+def unsaid_settings(spec: ModelSpec, config: TrainingConfig) -> dict[str, Any]:
     """What a run's settings mean by not naming an option, because it came later."""
-    return {"model": {"init_args": default_options(spec)}}
+    return {
+        **default_options(config),
+        "conditioning": [],  # before there was such an option no network was told anything
+        "model": {"init_args": default_options(spec)},
+    }
 
 
 def dataset_identity(data: Ladder) -> dict[str, Any]:
@@ -142,11 +164,24 @@ def dataset_identity(data: Ladder) -> dict[str, Any]:
 
 
 def untrained_surrogate(
-    spec: ModelSpec, data: Ladder, resolution: int, config: TrainingConfig, name: str
+    spec: ModelSpec,
+    data: Ladder,
+    resolution: int,
+    config: TrainingConfig,
+    name: str,
+    earlier: SurrogateInfo | None = None,
 ) -> Surrogate:
     """A surrogate with fresh weights, normalised by the training split.
 
     Draws from torch's global generator.
+
+    Args:
+        spec: The network.
+        data: The dataset.
+        resolution: The rung of its grid.
+        config: The user's choices, completed.
+        name: How tables call it.
+        earlier: Of the surrogate that it extends, whose normalisation it takes over; else None.
 
     Raises:
         ValueError: If the model could not promise for these fields what it is built to.
@@ -160,8 +195,9 @@ def untrained_surrogate(
         options=options,
         fields=tuple(data.fields[field] for field in names),
         history=config.history,
+        bundle=config.bundle,
         time_step=data.time_step,
-        statistics=field_statistics(data, resolution, names),
+        statistics=earlier.statistics if earlier else field_statistics(data, resolution, names),
         predicts_change=config.predicts_change,
         grid=grid.to_dict(),
         dataset=data.name,
@@ -172,13 +208,19 @@ def untrained_surrogate(
         epochs=0,
         seed=config.seed,
         settings=_fingerprint(spec, config),
-        conditioning=condition_statistics(data, resolution, config.conditioning or ()),
+        conditioning=(
+            earlier.conditioning
+            if earlier
+            else condition_statistics(data, resolution, config.conditioning or ())
+        ),
     )
-    spec.check_fields(info.fields, info.statistics, info.predicts_change)
+    spec.check_fields(info.fields, info.statistics, info.predicts_change, info.bundle)
     model, _ = described(spec)
     with answering_for(spec, model):
-        module = spec.build_conditioned(info.in_channels, len(names), grid, info.parameter_channels)
-    try_out(spec, model, module, info.in_channels, len(names), grid)
+        module = spec.build_conditioned(
+            info.in_channels, info.out_channels, grid, info.parameter_channels
+        )
+    try_out(spec, model, module, info.in_channels, info.out_channels, grid)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ValueError(f"{model} has no parameters that could be trained")
     info = replace(
@@ -186,39 +228,77 @@ def untrained_surrogate(
         parameters=count_parameters(module),
         flops=count_flops(module, info.in_channels, grid),
     )
-    return Surrogate(module.to(config.device), info)
+    return Surrogate(module, info)
 
 
 def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:
     """What trainings share that differ by their seed alone."""
-    said = {**asdict(config), "model": type(spec).__name__, "options": chosen_options(spec)}
-    for free in ("seed", "device", "checkpoint_seconds"):
-        del said[free]
-    # What is not made use of is left out: runs of before it existed are recognised.
-    if not config.conditioning:
-        del said["conditioning"]
-    if config.frame_stride == 1:
-        del said["frame_stride"]
+    said = {
+        **chosen_options(config),
+        "model": type(spec).__name__,
+        "options": chosen_options(spec),
+    }
+    for free in ("seed", *HOW_NOT_WHAT):
+        said.pop(free, None)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def bound_loss(surrogate: Surrogate, config: TrainingConfig, grid: Grid) -> Criterion:
+    """The chosen loss of the predicted fields; channels beyond them are conditions.
+
+    Args:
+        surrogate: Knows the fields and their units.
+        config: The user's choices.
+        grid: Where the frames are sampled.
+
+    Raises:
+        ValueError: If fields or grid lack what the loss is about.
+    """
+    info = surrogate.info
+    compare = config.loss.on(LossSetting(info.fields, grid, surrogate.change_std))
+
+    def of_fields(prediction: Tensor, truth: Tensor) -> Tensor:
+        channels = slice(len(info.fields))
+        return compare(prediction[:, :, channels], truth[:, :, channels])
+
+    return of_fields
+
+
 def window_source(
-    data: Ladder, resolution: int, config: TrainingConfig, horizon: int
+    data: Ladder,
+    resolution: int,
+    config: TrainingConfig,
+    device: torch.device,
+    trajectories: int | None = None,
 ) -> WindowSource:
-    """The training windows: in memory if the split fits there, else on disk."""
+    """The training windows: in memory if the split fits there, else on disk.
+
+    Args:
+        data: The dataset.
+        resolution: The rung.
+        config: The user's choices, completed.
+        device: Where they are wanted.
+        trajectories: How many are used, the first ones; None for all.
+    """
     stored, stride = data.stored, data.frame_stride
-    names, told, device = config.fields or (), config.conditioning, torch.device(config.device)
-    trajectories, length = data.num_trajectories("train"), config.history + horizon
+    names, told, length = config.fields or (), config.conditioning, config.history + horizon(config)
+    used = slice(0, trajectories)
+    count = len(range(data.num_trajectories("train"))[used])
     ny, nx = data.grid(resolution).num_points
-    held = trajectories * (stored.num_frames * len(names) + len(told or ()))
+    held = count * (stored.num_frames * len(names) + len(told or ()))
     if 4 * held * ny * nx < IN_MEMORY_BYTES:
-        frames = load_frames(stored, "train", resolution, names).to(device)
+        frames = load_frames(stored, "train", resolution, names, trajectories=used).to(device)
         if not told:
             return FramesInMemory(frames, length, frame_stride=stride)
-        conditions = load_frames(data, "train", resolution, told, time=slice(0, 1))
+        conditions = load_frames(data, "train", resolution, told, used, time=slice(0, 1))
         return FramesInMemory(frames, length, conditions[:, 0].to(device), stride)
-    windows = Windows(data, "train", resolution, _channels(config), config.history, horizon)
-    return WindowsOnDisk(windows, device)
+    windows = Windows(data, "train", resolution, _channels(config), config.history, horizon(config))
+    return WindowsOnDisk(windows, device, trajectories)
+
+
+def horizon(config: TrainingConfig) -> int:
+    """Frames of a training window after the given ones."""
+    return config.objective.num_steps * config.bundle
 
 
 def _channels(config: TrainingConfig) -> tuple[str, ...]:
@@ -226,9 +306,10 @@ def _channels(config: TrainingConfig) -> tuple[str, ...]:
     return (*(config.fields or ()), *(config.conditioning or ()))
 
 
-def rollout_validation(data: Ladder, resolution: int, config: TrainingConfig) -> RolloutValidation:
+def rollout_validation(
+    data: Ladder, resolution: int, config: TrainingConfig, device: torch.device
+) -> RolloutValidation:
     """Rollouts of the validation split that do not overlap, held in memory."""
-    device = torch.device(config.device)
     windows = Windows(
         data, "valid", resolution, _channels(config), config.history, config.validation_steps
     )
@@ -239,4 +320,6 @@ def rollout_validation(data: Ladder, resolution: int, config: TrainingConfig) ->
         config.validation_windows,
     )
     (held,) = WindowsOnDisk(windows, device).read([numbers])
-    return RolloutValidation(held, config.history, data.grid(resolution), config.batch_size)
+    return RolloutValidation(
+        held, config.history, data.grid(resolution), config.batch_size, config.validation_lead
+    )

@@ -15,19 +15,26 @@ from typing import Any
 import yaml
 
 from pdesurrogate.files import PARTIAL, write_atomically
-from pdesurrogate.training.checkpoint import BEST, LAST
 from pdesurrogate.training.epoch_metrics import EpochMetrics
+from pdesurrogate.training.stage_report import StageReport
 
 __all__ = ["RunDirectory"]
 
-SETTINGS, METRICS = "config.yaml", "metrics.csv"
-CONTENTS = (SETTINGS, METRICS, "model.safetensors", "surrogate.json", "checkpoint")
+SETTINGS, METRICS, STAGES = "config.yaml", "metrics.csv", "stages.csv"
+CHECKPOINTS = "checkpoint"
+CONTENTS = (
+    SETTINGS,
+    METRICS,
+    STAGES,
+    "model.safetensors",
+    "surrogate.json",
+    CHECKPOINTS,
+    "tensorboard",
+    "wandb",
+)
 
-FREE = ("data", "device", "checkpoint_seconds")
+FREE = ("data", "device", "checkpoint_seconds", "time_budget", "trackers")
 """Settings that may differ when a run is resumed: they do not say what is computed."""
-
-UNSAID: Mapping[str, Any] = {"conditioning": [], "frame_stride": 1}
-"""What a run had that was made before there was such a setting."""
 
 
 class RunDirectory:
@@ -39,8 +46,15 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.last = path / LAST
-        self.best = path / BEST
+        self.last = path / CHECKPOINTS / "last.pt"
+        """Everything needed to continue."""
+        self.epoch = path / CHECKPOINTS / "epoch.pt"
+        """The same, of the beginning of the epoch under way."""
+
+    def best_of(self, stage: int) -> Path:
+        """The weights of a stage, counted from 0, that validated best."""
+        name = "best.pt" if stage == 0 else f"best-of-stage-{stage + 1}.pt"
+        return self.path / CHECKPOINTS / name
 
     def check(
         self,
@@ -109,14 +123,21 @@ class RunDirectory:
 
     def write_metrics(self, rows: Sequence[EpochMetrics]) -> None:
         """Replace `metrics.csv`."""
+        self._write_table(METRICS, EpochMetrics, rows)
+
+    def write_stages(self, reports: Sequence[StageReport]) -> None:
+        """Replace `stages.csv`."""
+        self._write_table(STAGES, StageReport, reports)
+
+    def _write_table(self, name: str, kind: type[Any], rows: Sequence[Any]) -> None:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(field.name for field in fields(EpochMetrics))
+        writer.writerow(field.name for field in fields(kind))
         for row in rows:
             writer.writerow(
                 f"{value:.6g}" if isinstance(value, float) else value for value in astuple(row)
             )
-        write_atomically(self.path / METRICS, text.getvalue().encode())
+        write_atomically(self.path / name, text.getvalue().encode())
 
     def _clear(self) -> None:
         """Delete a run's files, and nothing else that may lie there."""
@@ -136,8 +157,8 @@ class RunDirectory:
             found = None
         if not isinstance(found, dict):
             raise ValueError(f"{path} is damaged: it is not a run's configuration")
-        found, assumed = _flattened({**UNSAID, **found}), _flattened(unsaid)
-        wanted = _flattened({**UNSAID, **settings})
+        found, assumed = _flattened(found), _flattened(unsaid)
+        wanted = _flattened(settings)
         for key in sorted(found.keys() | wanted.keys()):
             before = found.get(key, assumed.get(key))
             if key not in FREE and before != wanted.get(key):

@@ -151,6 +151,22 @@ def test_info_verifies_checksums(journey, capsys):
     assert run("info", journey / "data", "--verify") == 0
 
 
+def test_find_rate_prints_a_table_and_a_suggestion(journey, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line = "find-rate --model MultiResNet --model.width 4 --model.levels 1 --validation_steps 2"
+    data = ["--data", journey / "data", "--resolution", 8, "--batch_size", 3]
+    assert run(*line.split(), *data, "--steps", 30, "--lowest", 1e-4) == 0
+    *table, suggestion = capsys.readouterr().out.splitlines()
+    assert "1.00e-04" in table[4]
+    assert all(row.count("│") == 4 for row in table[4:-1])
+    option, value = suggestion.split()
+    assert option == "--learning_rate"
+    assert 1e-5 < float(value) < 0.1
+    assert list(tmp_path.iterdir()) == []
+    assert run(*line.split(), *data, "--steps", 3) == 2
+    assert "steps must be at least 20, got 3" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("what", "name"),
     [
@@ -158,6 +174,8 @@ def test_info_verifies_checksums(journey, capsys):
         ("models", "MultiResNet"),
         ("metrics", "nrmse"),
         ("protocols", "projected"),
+        ("objectives", "Unrolled"),
+        ("losses", "MeanSquare"),
     ],
 )
 def test_list_names_what_can_be_named(what, name, capsys):
@@ -345,7 +363,11 @@ MISTAKES = [
     ("report {eval} --out {report}", "--overwrite"),
     ("info {new}", "there is nothing at {new}"),
     ("info {run}/checkpoint", "is no dataset, finished run or evaluation"),
-    ("list model", "WHAT must be one of 'datasets', 'models', 'metrics', 'protocols', got 'model'"),
+    (
+        "list model",
+        "WHAT must be one of 'datasets', 'models', 'metrics', 'protocols', 'objectives', "
+        "'losses', got 'model'",
+    ),
     ("trian", "unknown command 'trian' (did you mean 'train'?)"),
     (
         "count --model MultiResnet --resolution 8 --in_channels 1 --out_channels 1",
@@ -370,7 +392,11 @@ MISTAKES = [
         "--target layers",
         "--target must be",
     ),
-    ("", "give a command: demo, list, generate, check-model, count, train, evaluate, report, info"),
+    (
+        "",
+        "give a command: demo, list, generate, check-model, count, find-rate, train, sweep, evaluate, "
+        "report, info",
+    ),
     ("check-model", "missing: --model"),
     ("check-model MultiResNot", "unknown model 'MultiResNot'"),
     ("check-model DilatedResNet --model.film FiLM", "there is no option 'film' here"),

@@ -172,6 +172,41 @@ def test_a_space_of_the_users_is_trained_and_evaluated(here, tmp_path, capsys):
     capsys.readouterr()
     assert run(evaluate) == 2
     error = capsys.readouterr().err
-    assert "unknown part 'HaarAgain'" in error
-    assert "--models" in error
+    assert "unknown part 'own_nets.HaarAgain'" in error
+    assert error.endswith("on the command line --models own_nets.HaarAgain\n")
     assert run(f"{evaluate} --models own_nets.HaarAgain") == 0
+    assert run(f"train --config {tmp_path / 'run'}/config.yaml --out {tmp_path / 'again'}") == 0
+
+
+def test_a_users_network_can_be_a_base(here, tmp_path, capsys):
+    train = COMMANDS["train"].format(model="Extended", data=here / "data", out=tmp_path / "run")
+    train += " --model.width 3 --model.base own_nets.Net --model.base.width 2 --epochs 1"
+    assert run(train) == 0
+    evaluate = f"evaluate {tmp_path / 'run'} --data {here / 'data'} --resolutions 8"
+    evaluate += f" --protocols native --out {tmp_path / 'eval.nc'}"
+    capsys.readouterr()
+    assert run(evaluate) == 2
+    assert "on the command line --models own_nets.Net" in capsys.readouterr().err
+    assert run(f"{evaluate} --models own_nets.Net") == 0
+
+
+@pytest.mark.parametrize(
+    ("base", "sentence"),
+    [
+        ("own_nets.Raising", "the constructor of own_nets.Raising raises ZeroDivisionError"),
+        ("own_nets.Breaking", "the forward pass of Extended raises KeyError: 'oh'"),
+        ("own_nets.NoModule", "own_nets.NoModule is neither an nn.Module nor a ModelSpec"),
+        ("Multi", "--model.base: unknown class 'Multi'"),
+    ],
+)
+def test_what_breaks_in_a_base_is_told_in_one_sentence(base, sentence, capsys):
+    assert run(COMMANDS["count"].format(model="Extended") + f" --model.base {base}") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert sentence in captured.err
+
+
+def test_a_model_that_lacks_its_base_says_so(capsys):
+    assert run(COMMANDS["count"].format(model="Extended")) == 2
+    assert "missing: --base" in capsys.readouterr().err

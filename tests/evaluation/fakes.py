@@ -72,6 +72,7 @@ class FakeEntry:
     """An entry that yields what it is told, frame by frame."""
 
     is_forecast = True
+    bundle = 1
 
     def __init__(self, frames: list[Tensor], fields: tuple[str, ...], band_grid: Grid) -> None:
         self.frames, self.fields, self.band_grid = frames, fields, band_grid

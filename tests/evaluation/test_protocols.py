@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -30,6 +32,25 @@ def test_every_protocol_drops_the_oldest_frame_and_joins_a_new_one(name: str) ->
     after = named(name).carry(doubling, SETTING)(given)
     assert after.shape == given.shape
     torch.testing.assert_close(after[:, :-1], given[:, 1:])
+
+
+@pytest.mark.parametrize("bundle", [2, 5])
+@pytest.mark.parametrize("name", sorted(known_protocols()))
+def test_every_protocol_gives_as_many_frames_as_the_step(name: str, bundle: int) -> None:
+    """Of a step that looks back on three frames, given one more than that."""
+    multiples = torch.arange(1, bundle + 1)[:, None, None, None]
+
+    def step(given: Tensor) -> Tensor:
+        return torch.cat([given, given[:, -1:] * multiples], dim=1)[:, -max(3, bundle) :]
+
+    given = window(history=4)
+    after = named(name).carry(step, replace(SETTING, bundle=bundle))(given)
+    assert after.shape == (2, max(3, bundle), 1, 24, 24)
+    kept, new = after.tensor_split([-bundle], dim=1)
+    torch.testing.assert_close(kept, given[:, 4 - kept.shape[1] :])
+    band = prolong(restrict(given[:, -1:], FINE, COARSE), COARSE, FINE)
+    predicted = prolong(restrict(new, FINE, COARSE), COARSE, FINE)
+    torch.testing.assert_close(predicted, band * multiples)
 
 
 @pytest.mark.parametrize("name", sorted(known_protocols()))

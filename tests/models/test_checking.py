@@ -1,7 +1,5 @@
 """Networks with one fault each, and the check that finds it."""
 
-import dataclasses
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,7 +13,7 @@ from pdesurrogate.models import (
     check_model,
 )
 from pdesurrogate.models.checking import Verdict
-from tests.models.test_contract import MODELS
+from tests.models.test_contract import MODELS, options
 
 
 class Sound(nn.Module):
@@ -178,8 +176,7 @@ def test_our_own_models_keep_the_promises() -> None:
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_exported_model_keeps_the_promises(model: type[ModelSpec]) -> None:
     small = {"width": 4, "levels": 1, "modes": 3, "layers": 1, "blocks": 1}
-    names = {field.name for field in dataclasses.fields(model)}
-    spec = model(**{name: value for name, value in small.items() if name in names})
+    spec = model(**options(model, {**small, "base": MultiResNet(width=4, levels=1)}))
     found = {verdict.check: verdict for verdict in check_model(spec, resolution=16)}
     assert [v for v in found.values() if v.is_kept is False] == []
     assert found["is told the edges"].finding.startswith("yes")

@@ -290,6 +290,23 @@ def test_normalisation_that_breaks_a_condition_is_refused(
         ConstrainedUNet(output=output).check_fields(VELOCITY, statistics, predicts_change)
 
 
+def test_several_frames_at_once_are_splines_each_but_no_flow() -> None:
+    flow = ConstrainedUNet(output=IncompressibleFlow(1, 2))
+    flow.check_fields(VELOCITY, STATISTICS, True, 1)
+    with pytest.raises(
+        ValueError, match="bundle must be 1, got 2: an IncompressibleFlow gives one"
+    ):
+        flow.check_fields(VELOCITY, STATISTICS, True, 2)
+    spec = ConstrainedUNet(width=4, levels=1, output=Scalars(Dirichlet()), obstacle_channel=-1)
+    spec.check_fields(VELOCITY, STATISTICS, True, 2)
+    body = torch.zeros(16, 16)
+    body[4:9, 6:12] = 1
+    network = spec.build(4, 2 * 3, ClosedBox((16, 16), EXTENT))
+    frames = network(torch.cat([torch.randn(1, 3, 16, 16), body.expand(1, 1, -1, -1)], dim=1))
+    assert (frames[:, :, body > 0] == 0).all()
+    assert (frames[:, :, 0].abs().amax(-1) > 0).all()
+
+
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
     return generate(

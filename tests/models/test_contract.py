@@ -6,7 +6,9 @@ import inspect
 import itertools
 import json
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +17,8 @@ from torch import Tensor, nn
 
 import pdesurrogate.models
 from pdesurrogate.grids import ClosedBox, Grid, PeriodicBox
-from pdesurrogate.models import ModelSpec
+from pdesurrogate.models import ModelSpec, MultiResNet
+from pdesurrogate.models.extension import FineDecoder
 from pdesurrogate.models.part import Part, parts_from_plain, parts_to_plain
 from pdesurrogate.models.unet_spec import UNetSpec
 
@@ -26,6 +29,7 @@ SMALL = {
     "layers": 2,
     "blocks": 1,
     "extra_decoder_blocks": 1,
+    "base": MultiResNet(width=4, levels=2),  # with the level on top as deep as the others
 }
 IN_CHANNELS, OUT_CHANNELS = 3, 2
 ON_SPHERES = {"SFNO"}
@@ -71,15 +75,24 @@ class Channel(PeriodicBox):
         return ("replicate", "circular")
 
 
-def options(model: type[ModelSpec]) -> dict[str, int]:
+def options(model: type[ModelSpec], small: Mapping[str, Any] = SMALL) -> dict[str, Any]:
     names = {field.name for field in dataclasses.fields(model)}
-    return {name: value for name, value in SMALL.items() if name in names}
+    return {name: value for name, value in small.items() if name in names}
+
+
+def default(model: type[ModelSpec]) -> ModelSpec:
+    """The model with all defaults, and a base if there must be one."""
+    return model(**options(model, {"base": MultiResNet()}))
 
 
 def build(model: type[ModelSpec], grid: Grid | None = None, **more: object) -> nn.Module:
     torch.manual_seed(0)
     spec = model(**options(model), **more)
-    return spec.build(IN_CHANNELS, OUT_CHANNELS, grid or PeriodicBox((32, 32)))
+    network = spec.build(IN_CHANNELS, OUT_CHANNELS, grid or PeriodicBox((32, 32)))
+    for part in network.modules():
+        if isinstance(part, FineDecoder):  # starts as if its level were not there
+            nn.init.normal_(part.read_off.weight, std=0.1)
+    return network
 
 
 def build_with(model: type[ModelSpec], norm: str | None) -> nn.Module:
@@ -111,7 +124,7 @@ def test_runs_unchanged_on_every_grid(model: type[ModelSpec], domain: type[Grid]
 
 @every_model
 def test_default_options_serve_the_ladder(model: type[ModelSpec]) -> None:
-    network = model().build(IN_CHANNELS, OUT_CHANNELS, PeriodicBox((32, 32)))
+    network = default(model).build(IN_CHANNELS, OUT_CHANNELS, PeriodicBox((32, 32)))
     for n in (32, 48, 64, 96):
         assert network(field(n, n, 1)).shape == (1, OUT_CHANNELS, n, n)
 
@@ -223,4 +236,4 @@ def test_network_can_be_copied_and_pickled(model: type[ModelSpec]) -> None:
 def test_options_are_plain_data(model: type[ModelSpec]) -> None:
     spec = model(**options(model))
     plain = json.loads(json.dumps(parts_to_plain(spec)))
-    assert model(**parts_from_plain(plain, PARTS)) == spec
+    assert model(**parts_from_plain(plain, [*PARTS, *MODELS])) == spec

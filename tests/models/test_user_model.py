@@ -66,6 +66,8 @@ def test_refuses_a_class_without_a_name_of_its_own() -> None:
     ("code", "sentence"),
     [
         ("ps.models.MultiResNet(space='Haar')", "MultiResNet.space must be a Space such as Haar()"),
+        ("ps.models.Extended(ps.models.FNO)", "Extended.base must be a ModelSpec, got"),
+        ("ps.models.Extended(ps.models.FNO(), 8, 'Haar')", "Extended.space must be a Space, got"),
         ("ps.train(torch.nn.Identity, None, 8, 'run')", "train needs a ModelSpec such as"),
     ],
 )

@@ -33,6 +33,18 @@ def test_seeds_are_one_method_and_trainings_of_one_seed_are_not() -> None:
     ]
 
 
+def test_methods_of_one_model_are_named_by_what_their_seeds_share() -> None:
+    root, _ = mock_evaluation(num_trajectories=2, num_steps=2, seeds=(0, 1))
+    is_surrogate = root["kind"].values != "baseline"
+    same_model = np.where(is_surrogate, "MultiResNet", root["model"].values)
+    study = Study.of(root.assign_coords(model=("run", same_model)))
+    assert [(m.name, m.seeds) for m in study.models] == [
+        ("MultiResNet", (0, 1)),
+        ("ResidualUNet", (0, 1)),
+        ("FNO", (0, 1)),
+    ]
+
+
 def test_what_was_not_run_is_no_series(study: Study) -> None:
     names = [s.name for s in study.series(32, "vorticity")]
     assert names == [

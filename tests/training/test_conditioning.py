@@ -26,7 +26,7 @@ from pdesurrogate.data import (
 from pdesurrogate.grids import Grid
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet, ResidualUNet, count_flops
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import TrainingConfig, preparation, train, trainer
+from pdesurrogate.training import OneStep, TrainingConfig, learner, preparation, train
 from pdesurrogate.training.batches import FramesInMemory
 from tests.decay import Decay, decay_recipe
 
@@ -142,18 +142,19 @@ def test_the_loss_and_the_validation_see_predicted_channels_alone(
     """With the output layer at zero, no change is predicted: the loss is 1 by normalisation."""
     surrogate = Surrogate(told.module, told.info)
     config = preparation.completed(CONFIG, SPEC, decay)
-    source = preparation.window_source(decay, 8, config, 1)
+    source = preparation.window_source(decay, 8, config, torch.device("cpu"))
     (windows,) = source.read([torch.arange(len(source))])
 
     def persist(window: torch.Tensor) -> torch.Tensor:
         return torch.cat([window[:, 1:], window[:, -1:]], dim=1)
 
-    loss = trainer.OneStep()(persist, windows, surrogate.change_std)
+    compare = preparation.bound_loss(surrogate, config, decay.grid(8))
+    loss = OneStep()(persist, windows[:, :1], windows[:, 1:], compare)
     assert loss.item() == pytest.approx(1.0, rel=1e-5)
-    validation = preparation.rollout_validation(decay, 8, config)
+    validation = preparation.rollout_validation(decay, 8, config, torch.device("cpu"))
     assert validation.windows.shape[2] == 4
     monkeypatch.setattr(surrogate, "step", persist)
-    error, _ = validation(surrogate)
+    _, error, _ = validation(surrogate)
     frames = validation.windows[:, :, 0].double()
     norms = (frames[:, :1] - frames[:, 1:]).norm(dim=(-2, -1)) / frames[:, 1:].norm(dim=(-2, -1))
     assert error == pytest.approx(norms.mean().item(), rel=1e-5)
@@ -163,7 +164,7 @@ def test_memory_and_disk_hand_out_the_same_channels(
     decay: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = preparation.completed(CONFIG, SPEC, decay)
-    memory = preparation.window_source(decay, 8, config, 1)
+    memory = preparation.window_source(decay, 8, config, torch.device("cpu"))
     assert isinstance(memory, FramesInMemory)
     assert memory.frames.shape == (6, 5, 1, 8, 8)
     assert memory.conditions is not None
@@ -232,7 +233,7 @@ def test_a_rate_that_differs_is_learnt_only_by_who_is_told(tmp_path: Path) -> No
 def test_a_resumed_training_ends_with_the_same_bits(
     decay: Ladder, told: Surrogate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip, steps = trainer.clip_grad_norm_, iter(range(100))
+    clip, steps = learner.clip_grad_norm_, iter(range(100))
 
     def cut(*args: object) -> torch.Tensor:
         if next(steps) == 5:
@@ -240,7 +241,7 @@ def test_a_resumed_training_ends_with_the_same_bits(
         return clip(*args)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "clip_grad_norm_", cut)
+        patch.setattr(learner, "clip_grad_norm_", cut)
         with pytest.raises(RuntimeError, match="power cut"):
             train(SPEC, decay, 8, tmp_path / "cut", CONFIG)
     resumed = train(SPEC, decay, 8, tmp_path / "cut", CONFIG, resume=True)
@@ -277,5 +278,5 @@ def test_what_cannot_be_told_is_refused(
 
 
 def test_a_quantity_is_named_once() -> None:
-    with pytest.raises(ValueError, match="conditioning must name each quantity once"):
+    with pytest.raises(ValueError, match="conditioning must name each one once"):
         TrainingConfig(conditioning=("rate", "rate"))

@@ -18,6 +18,7 @@ from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import TrainingConfig, preparation, train
 from tests.training.test_trainer import Noisy, crash, in_step, weights
 
+CPU = torch.device("cpu")
 SPEC = MultiResNet(width=4, levels=1)
 CONFIG = TrainingConfig(epochs=2, batch_size=6, validation_steps=2, frame_stride=2)
 
@@ -46,14 +47,14 @@ def test_windows_begin_at_every_stored_frame(flow: Ladder, monkeypatch: pytest.M
     expected = torch.stack([f[k : k + 5 : 2] for f in frames for k in range(4)])
     for limit in (preparation.IN_MEMORY_BYTES, 0):
         monkeypatch.setattr(preparation, "IN_MEMORY_BYTES", limit)
-        source = preparation.window_source(flow.strided(2), 8, config, 1)
+        source = preparation.window_source(flow.strided(2), 8, config, CPU)
         assert len(source) == 4 * 4
         assert torch.equal(next(source.read([torch.arange(16)])), expected)
 
 
 def test_validation_rollouts_share_no_frame_and_begin_at_the_first(flow: Ladder) -> None:
     config = preparation.completed(replace(CONFIG, validation_steps=1), SPEC, flow.strided(2))
-    held = preparation.rollout_validation(flow.strided(2), 8, config).windows
+    held = preparation.rollout_validation(flow.strided(2), 8, config, CPU).windows
     frames = load_frames(flow, "valid", 8, ("vorticity",))
     expected = torch.stack([f[[k, k + 2]] for f in frames for k in (0, 4)])
     assert torch.equal(held, expected)

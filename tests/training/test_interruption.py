@@ -11,13 +11,20 @@ def press_ctrl_c() -> None:
 
 def test_the_first_ctrl_c_asks_and_the_second_interrupts() -> None:
     with Interruption() as interruption:
-        interruption.raise_if_requested()
+        assert not interruption.requested
         press_ctrl_c()
-        assert interruption.requested
+        assert interruption.requested == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
             press_ctrl_c()
-        with pytest.raises(KeyboardInterrupt):
-            interruption.raise_if_requested()
+
+
+def test_sigterm_asks_and_then_exits_as_shells_expect() -> None:
+    with Interruption() as interruption:
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.requested == signal.SIGTERM
+        with pytest.raises(SystemExit) as stopped:
+            signal.raise_signal(signal.SIGTERM)
+    assert stopped.value.code == 143
 
 
 def test_afterwards_ctrl_c_does_what_it_did_before() -> None:

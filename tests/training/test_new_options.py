@@ -11,6 +11,7 @@ import yaml
 
 from pdesurrogate.models import FiLM, Haar, MultiResNet, ResidualUNet, Wavelet
 from pdesurrogate.models.part import chosen_options, parts_to_plain
+from pdesurrogate.training import TrainingConfig
 from pdesurrogate.training.preparation import unsaid_settings
 from pdesurrogate.training.run_directory import RunDirectory
 
@@ -38,7 +39,9 @@ def begun(path: Path, spec: MultiResNet, *missing: str) -> RunDirectory:
 
 
 def resume(run: RunDirectory, spec: MultiResNet) -> None:
-    run.check(settings(spec), resume=True, overwrite=False, unsaid=unsaid_settings(spec))
+    run.check(
+        settings(spec), resume=True, overwrite=False, unsaid=unsaid_settings(spec, TrainingConfig())
+    )
 
 
 def test_a_run_from_before_an_option_may_be_resumed(tmp_path: Path) -> None:

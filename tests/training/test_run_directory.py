@@ -118,6 +118,7 @@ def test_metrics_are_a_table_of_numbers(tmp_path: Path) -> None:
     run = prepare(tmp_path)
     run.write_metrics([EpochMetrics(1, 20000000, 0.25, 0.1, float("inf"), 1e-3, 0.5, 1 / 3)])
     assert (tmp_path / "metrics.csv").read_text() == (
-        "epoch,step,train_loss,valid_one_step,valid_rollout,learning_rate,gradient_norm,seconds\n"
-        "1,20000000,0.25,0.1,inf,0.001,0.5,0.333333\n"
+        "epoch,step,train_loss,valid_one_step,valid_rollout,learning_rate,gradient_norm,seconds,"
+        "valid_blow_up,stage,rollbacks\n"
+        "1,20000000,0.25,0.1,inf,0.001,0.5,0.333333,0,1,0\n"
     )

@@ -23,7 +23,20 @@ from pdesurrogate.grids import Grid
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet
 from pdesurrogate.models.part import parts_to_plain
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import NonFiniteLossError, TrainingConfig, preparation, train, trainer
+from pdesurrogate.training import (
+    Criterion,
+    FrameLoss,
+    LossSetting,
+    NonFiniteLossError,
+    TrainingConfig,
+    Unrolled,
+    learner,
+    preparation,
+    train,
+)
+from pdesurrogate.training.learner import Learner
+from pdesurrogate.training.loop import TrainingLoop
+from pdesurrogate.training.validation import RolloutValidation, Verdict
 
 SPEC = MultiResNet(width=4, levels=1)
 CONFIG = TrainingConfig(epochs=3, batch_size=6, validation_steps=2)  # 28 windows, 5 steps an epoch
@@ -42,6 +55,14 @@ class Noisy(ModelSpec):
         )
 
 
+@dataclass(frozen=True)
+class Poisoned(FrameLoss):
+    """A loss that is never finite."""
+
+    def on(self, setting: LossSetting) -> Criterion:
+        return lambda prediction, truth: torch.inf * (prediction - truth).square().mean()
+
+
 def weights(surrogate: Surrogate) -> Tensor:
     return torch.cat([w.detach().flatten() for w in surrogate.module.parameters()])
 
@@ -49,7 +70,7 @@ def weights(surrogate: Surrogate) -> Tensor:
 def in_step(monkeypatch: pytest.MonkeyPatch, number: int, action: Callable[[], Any]) -> None:
     """Do something in the middle of an optimiser step, counted from 1."""
     steps = 0
-    clip = trainer.clip_grad_norm_
+    clip = learner.clip_grad_norm_
 
     def clip_and_act(*args: Any) -> Tensor:
         nonlocal steps
@@ -57,7 +78,7 @@ def in_step(monkeypatch: pytest.MonkeyPatch, number: int, action: Callable[[], A
         result = action() if steps == number else None
         return clip(*args) if result is None else result
 
-    monkeypatch.setattr(trainer, "clip_grad_norm_", clip_and_act)
+    monkeypatch.setattr(learner, "clip_grad_norm_", clip_and_act)
 
 
 def crash() -> None:
@@ -89,7 +110,8 @@ def test_a_run_holds_what_was_promised(flow: Ladder, out: Path) -> None:
         "metrics.csv",
         "checkpoint",
     }
-    assert {path.name for path in (out / "checkpoint").iterdir()} == {"best.pt", "last.pt"}
+    kept = {path.name for path in (out / "checkpoint").iterdir()}
+    assert kept == {"best.pt", "epoch.pt", "last.pt"}
     with (out / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["epoch"], row["step"]) for row in rows] == [("1", "5"), ("2", "10"), ("3", "15")]
@@ -167,7 +189,7 @@ def test_training_leaves_the_callers_random_state_alone(flow: Ladder, out: Path)
 @pytest.mark.parametrize("number", [1, 5, 6, 8, 15])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"ema_decay": 0.9, "unroll": 2, "history": 2, "checkpoint_seconds": 0.0}],
+    [{}, {"ema_decay": 0.9, "objective": Unrolled(2), "history": 2, "checkpoint_seconds": 0.0}],
     ids=["plain", "averaged"],
 )
 def test_a_resumed_training_ends_with_the_same_bits(
@@ -230,14 +252,14 @@ def test_resuming_nothing_starts_and_overwriting_begins_again(flow: Ladder, out:
 def test_the_best_weights_are_kept_not_the_last(
     flow: Ladder, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    errors = iter([(3.0, 0.5), (2.0, 0.4), (math.inf, 0.1)])
+    verdicts = iter([Verdict(0.0, 3.0, 0.5), Verdict(0.0, 2.0, 0.4), Verdict(1.0, 0.1, 0.1)])
     seen = []
 
-    def judge(validation: Any, surrogate: Surrogate) -> tuple[float, float]:
+    def judge(validation: Any, surrogate: Surrogate, *_: Any, **__: Any) -> Verdict:
         seen.append(weights(surrogate))
-        return next(errors)
+        return next(verdicts)
 
-    monkeypatch.setattr(trainer.RolloutValidation, "__call__", judge)
+    monkeypatch.setattr(RolloutValidation, "__call__", judge)
     surrogate = train(SPEC, flow, 8, out, CONFIG)
     assert torch.equal(weights(surrogate), seen[1])
     assert surrogate.info.epochs == 2
@@ -246,8 +268,8 @@ def test_the_best_weights_are_kept_not_the_last(
 def test_of_rollouts_that_all_break_the_best_first_step_wins(
     flow: Ladder, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    errors = iter([(math.inf, 0.5), (math.inf, 0.3), (math.inf, 0.4)])
-    monkeypatch.setattr(trainer.RolloutValidation, "__call__", lambda self, judged: next(errors))
+    verdicts = iter([Verdict(1.0, math.inf, error) for error in (0.5, 0.3, 0.4)])
+    monkeypatch.setattr(RolloutValidation, "__call__", lambda *_, **__: next(verdicts))
     assert train(SPEC, flow, 8, out, CONFIG).info.epochs == 2
 
 
@@ -295,14 +317,63 @@ def test_training_works_outside_the_main_thread(flow: Ladder, out: Path) -> None
     assert (out / "surrogate.json").exists()
 
 
-def test_a_loss_that_is_not_finite_stops_before_it_does_harm(
-    flow: Ladder, out: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_loss_that_is_not_finite_goes_back_to_the_epochs_beginning(
+    flow: Ladder, out: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The second epoch, repeated at half the rate, is one of a training that began at that rate."""
     in_step(monkeypatch, 7, lambda: torch.tensor(math.nan))
-    with pytest.raises(NonFiniteLossError, match=r"norm nan in epoch 2, step 7: .*last\.pt holds"):
-        train(SPEC, flow, 8, out, CONFIG)
+    train(Noisy(), flow, 8, out, CONFIG)
+    assert metrics(out, "rollbacks") == ["0", "1", "1"]
+    assert metrics(out, "step") == ["5", "10", "15"]
+    assert "norm nan in epoch 2, step 7: back to the beginning of the epoch, at 0.5 times" in (
+        caplog.text
+    )
+    rates = [float(rate) for rate in metrics(out, "learning_rate")]
+    monkeypatch.undo()
+    train(Noisy(), flow, 8, out, CONFIG, overwrite=True)
+    undisturbed = [float(rate) for rate in metrics(out, "learning_rate")]
+    assert rates == pytest.approx([undisturbed[0], 0.5 * undisturbed[1], 0.5 * undisturbed[2]])
+
+
+@pytest.mark.parametrize("number", [2, 8, 13])
+def test_a_training_with_a_rollback_resumes_with_the_same_bits(
+    number: int, flow: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is not finite whenever the second epoch's second step is taken at the full rate."""
+    loss = Learner.gradient
+
+    def spoilt(self: Learner, batch: Any, objective: Any, seed: Any) -> tuple[float, float]:
+        value, norm = loss(self, batch, objective, seed)
+        is_wild = seed[2:] == (1, 1) and loop_of[0].position.rollbacks == 0
+        return (math.nan if is_wild else value), norm
+
+    loop_of: list[TrainingLoop] = []
+    begin = TrainingLoop.train
+
+    def noted(self: TrainingLoop, *args: Any) -> Any:
+        loop_of[:] = [self]
+        return begin(self, *args)
+
+    monkeypatch.setattr(Learner, "gradient", spoilt)
+    monkeypatch.setattr(TrainingLoop, "train", noted)
+    config = replace(CONFIG, checkpoint_seconds=0.0)
+    undisturbed = train(Noisy(), flow, 8, tmp_path / "undisturbed", config)
+    with monkeypatch.context() as patch:
+        in_step(patch, number, crash)
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(Noisy(), flow, 8, tmp_path / "cut", config)
+    resumed = train(Noisy(), flow, 8, tmp_path / "cut", config, resume=True)
+    assert torch.equal(weights(resumed), weights(undisturbed))
+    assert metrics(tmp_path / "cut", "rollbacks") == ["0", "1", "1"]
+
+
+def test_a_loss_that_stays_infinite_stops_before_it_does_harm(flow: Ladder, out: Path) -> None:
+    config = replace(CONFIG, loss=Poisoned(), rollbacks=2)
+    with pytest.raises(NonFiniteLossError, match=r"step 1 after 2 rollbacks: .*epoch\.pt holds"):
+        train(SPEC, flow, 8, out, config)
     last = torch.load(out / "checkpoint/last.pt", weights_only=True)
-    assert last["position"]["step"] == 5
+    assert last["position"]["step"] == 0
+    assert last["position"]["rollbacks"] == 2
     assert all(value.isfinite().all() for value in last["module"].values())
 
 
@@ -317,8 +388,12 @@ def test_a_training_that_really_diverges_is_stopped(flow: Ladder, out: Path) -> 
     [
         (12, {}, "resolution 12 is not in kolmogorov; its rungs are 8, 16"),
         (8, {"fields": ("vortcity",)}, r"'vortcity' \(did you mean 'vorticity'\?\)"),
-        (8, {"history": 6, "unroll": 3}, "history 6 and unroll 3 need .* 9 frames, .* have 8"),
-        (8, {"validation_steps": 8}, "validation_steps 8 need .* 9 frames, .* have 8"),
+        (
+            8,
+            {"history": 6, "objective": Unrolled(3)},
+            "history 6 and an objective's horizon of 3 need .* 9 frames, .* have 8",
+        ),
+        (8, {"validation_steps": 8}, "a validation of 8 need .* 9 frames, .* have 8"),
         (8, {"device": "cuda:7"}, "device 'cuda:7' was asked for, but this machine has"),
     ],
 )

@@ -14,8 +14,14 @@ from pdesurrogate.grids import Grid
 
 __all__ = ["Setting", "Step", "TransferProtocol"]
 
-Step = Callable[[Float[Tensor, "batch time channel y x"]], Float[Tensor, "batch time channel y x"]]
-"""Advances a window by one frame: the oldest frame leaves, the predicted one joins at the end."""
+Step = Callable[
+    [Float[Tensor, "batch time channel y x"]], Float[Tensor, "batch latest channel y x"]
+]
+"""Advances a window by `Setting.bundle` frames, the last ones of the window that it returns.
+
+A window holds frames in a row, oldest first, at least as many as the step looks back. What is
+returned are the latest frames, as many as the next step needs and never fewer than are new.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,14 @@ class Setting:
             window's further channels, if there are any, are what the step is conditioned on: they
             are to be restricted with the rest, and nobody looks at what becomes of them.
         time_step: Time between frames, in the dataset's unit of time.
+        bundle: Frames that a step predicts at once.
     """
 
     training_grid: Grid
     evaluation_grid: Grid
     fields: tuple[Field, ...]
     time_step: float
+    bundle: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,9 @@ class TransferProtocol(ABC):
         Args:
             step: Advances a window on the training grid. Whether it can be applied on other
                 grids is the model's affair.
-            setting: Grids, fields and time step.
+            setting: Grids, fields, time step and how many frames a step predicts.
 
         Returns:
-            A step from windows on the evaluation grid to windows on the evaluation grid.
+            A step from windows on the evaluation grid to windows on the evaluation grid, which
+            returns as many frames as the given one does, the same number of them new.
         """

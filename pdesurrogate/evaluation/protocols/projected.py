@@ -24,14 +24,14 @@ class Projected(TransferProtocol):
     """
 
     def carry(self, step: Step, setting: Setting) -> Step:
-        """The step that restricts its window and prolongs the new frame."""
+        """The step that restricts its window and prolongs the new frames."""
         coarse, fine = setting.training_grid, setting.evaluation_grid
 
         def projected(
             window: Float[Tensor, "batch time channel y x"],
-        ) -> Float[Tensor, "batch time channel y x"]:
-            predicted = step(restrict_fields(window, setting.fields, fine, coarse))[:, -1:]
-            frame = prolong_fields(predicted, setting.fields, coarse, fine)
-            return torch.cat([window[:, 1:], frame], dim=1)
+        ) -> Float[Tensor, "batch latest channel y x"]:
+            stepped = step(restrict_fields(window, setting.fields, fine, coarse))
+            new = prolong_fields(stepped[:, -setting.bundle :], setting.fields, coarse, fine)
+            return torch.cat([window, new], dim=1)[:, -stepped.shape[1] :]
 
         return projected

@@ -1,0 +1,355 @@
+"""One stage's loop: windows, gradient, step; validation, checkpoint; and again."""
+
+from __future__ import annotations
+
+import logging
+import math
+import operator
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+
+from pdesurrogate.data import Ladder
+from pdesurrogate.progress import ProgressDisplay, progress_display
+from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.training.batches import Batches
+from pdesurrogate.training.checkpoint import (
+    Position,
+    keep_as,
+    load_checkpoint,
+    restore,
+    save_checkpoint,
+    snapshot,
+)
+from pdesurrogate.training.distributed import Ranks
+from pdesurrogate.training.epoch_metrics import EpochMetrics
+from pdesurrogate.training.interruption import Interruption, stop_as_asked
+from pdesurrogate.training.learner import Learner
+from pdesurrogate.training.preparation import bound_loss, rollout_validation, window_source
+from pdesurrogate.training.run_directory import RunDirectory
+from pdesurrogate.training.schedule import WarmupCosine
+from pdesurrogate.training.stages import PlannedStage
+from pdesurrogate.training.tracking import Tracker
+from pdesurrogate.training.validation import Verdict
+
+__all__ = ["NonFiniteLossError", "Session", "TrainingLoop"]
+
+log = logging.getLogger(__name__)
+
+ROLLBACK_FACTOR = 0.5
+"""What every rollback multiplies the learning rate by."""
+
+
+class NonFiniteLossError(ValueError):
+    """The loss or its gradient left the finite numbers, again and again."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What all stages of a training share while this process lasts.
+
+    Args:
+        data: The dataset in the steps that are trained.
+        run: Where the run's files lie.
+        dataset: Identity of the dataset.
+        ranks: The processes that train together.
+        device: Where this one computes.
+        interruption: Tells of Ctrl-C and SIGTERM.
+        tracker: Takes the metrics of every epoch.
+    """
+
+    data: Ladder
+    run: RunDirectory
+    dataset: Mapping[str, Any]
+    ranks: Ranks
+    device: torch.device
+    interruption: Interruption
+    tracker: Tracker
+
+
+class TrainingLoop:
+    """Trains one stage, from the last checkpoint (if it is of this stage) to its end.
+
+    Args:
+        stage: What to do.
+        surrogate: The untrained network, or the one that the stage begins with. It is changed.
+        session: Data, files and processes.
+    """
+
+    def __init__(self, stage: PlannedStage, surrogate: Surrogate, session: Session) -> None:
+        self.stage, self.config, self.session = stage, stage.config, session
+        self.run, self.ranks = session.run, session.ranks
+        config, data, device = stage.config, session.data, session.device
+        criteria = {rung: bound_loss(surrogate, config, data.grid(rung)) for rung in stage.shares}
+        sources = {
+            rung: window_source(data, rung, config, device, stage.trajectories)
+            for rung in stage.shares
+        }
+        self.batches = Batches(sources, config.batch_size, config.seed, stage.shares)
+        self.validations = {
+            rung: rollout_validation(data, rung, config, device) for rung in stage.shares
+        }
+        self.learner = Learner(surrogate, config, criteria, self.ranks)
+        self.num_steps = config.epochs * len(self.batches)
+        assert config.learning_rate is not None  # `completed` filled in the model's own
+        self.schedule = WarmupCosine(
+            peak=config.learning_rate,
+            floor=config.min_learning_rate,
+            warmup_steps=round(config.warmup * self.num_steps),
+            num_steps=self.num_steps,
+        )
+        self.position = Position()
+        self.clock = _Clock(0.0)
+
+    def train(self, position: Position, state: Mapping[str, Any] | None) -> Position:
+        """Go on to the stage's end.
+
+        Args:
+            position: Where the training stands.
+            state: The checkpoint of this stage to go on from; None to begin it.
+
+        Returns:
+            Where the training then stands. The weights to keep are in the run's best checkpoint.
+
+        Raises:
+            ValueError: If the checkpoint is of another dataset or network.
+            NonFiniteLossError: If the loss is not finite more often than `rollbacks` allows.
+            KeyboardInterrupt: On Ctrl-C, after the step under way and a checkpoint.
+            SystemExit: On SIGTERM, likewise.
+        """
+        self.position, self.clock = position, _Clock(position.seconds)
+        if state is None:
+            self._begin()
+        else:
+            self._restore(state)
+        _, self.asked = self._agree(0.0)
+        with self._progress() as progress:
+            while not self._is_over():
+                try:
+                    self._run_epoch(progress)
+                except _NotFiniteError as found:
+                    self._roll_back(found)
+        if self.position.best is None:  # the time was over before the first epoch was
+            self._judge()
+            self._checkpoint()
+        return self.position
+
+    def _run_epoch(self, progress: ProgressDisplay) -> None:
+        """The rest of an epoch: optimiser steps, then validation and checkpoint."""
+        position, ranks = self.position, self.ranks
+        batches = self.batches.epoch(
+            position.epoch, first=position.batch, rank=ranks.rank, world=ranks.size
+        )
+        for batch in batches:
+            objective = self.config.objective.at(position.step / self.num_steps)
+            seed = (self.config.seed, self.stage.number, position.epoch, position.batch)
+            loss, norm = self.learner.gradient(batch, objective, seed)
+            loss, self.asked = self._agree(loss)
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise _NotFiniteError(loss, norm)
+            self.learner.step(self._rate(position.step), position.step)
+            position.finish_batch(loss, norm)
+            progress.step()
+            if any(self.asked):
+                self._checkpoint()
+            self._stop_if_asked()
+            if self.asked.is_out_of_time:
+                return
+        self._finish_epoch(progress)
+
+    def _finish_epoch(self, progress: ProgressDisplay) -> None:
+        """Validate and write down how it went."""
+        position, steps = self.position, len(self.batches)
+        verdict = self._judge()
+        row = EpochMetrics(
+            epoch=len(position.rows) + 1,
+            step=position.steps_before + position.step,
+            train_loss=position.loss_sum / steps,
+            valid_one_step=verdict.one_step,
+            valid_rollout=verdict.rollout,
+            learning_rate=self._rate(position.step - 1),
+            gradient_norm=position.gradient_norm_sum / steps,
+            seconds=self.clock.seconds(),
+            valid_blow_up=verdict.blow_up,
+            stage=self.stage.number + 1,
+            rollbacks=position.rollbacks,
+        )
+        position.finish_epoch(row)
+        self._checkpoint(begins_epoch=True)
+        if self.ranks.is_main:
+            self.run.write_metrics(position.rows)
+        self.session.tracker.log(row)
+        progress.say(f"epoch {position.epoch}/{self.config.epochs}: {row}")
+        self._stop_if_asked()
+
+    def _judge(self) -> Verdict:
+        """Validate, and keep the weights on disk if they are the stage's best."""
+        with self.learner.judged() as judged:
+            verdict = self._validate(judged)
+            _, self.asked = self._agree(0.0)
+            if not self.asked.is_signalled and self.position.judge(verdict):
+                # A checkpoint of an epoch names its best one: that must be on disk before it.
+                weights = self.learner.weights()
+                if self.ranks.is_main:
+                    best = {"module": weights, "epoch": self.position.epochs_begun}
+                    save_checkpoint(self.run.best_of(self.stage.number), best)
+        if self.asked.is_signalled:  # the validation was cut short and will be repeated
+            self._checkpoint()
+            self._stop_if_asked()
+        return verdict
+
+    def _validate(self, judged: Surrogate) -> Verdict:
+        """Rollouts on every rung of the training, weighted as its batches are."""
+        # Sharded networks are gone through together: nobody may leave a window out.
+        together = self.learner.is_sharded
+        verdicts = [
+            validate(
+                judged,
+                Ranks() if together else self.ranks,
+                is_cut_short=lambda: not together and bool(self.session.interruption.requested),
+            )
+            for validate in self.validations.values()
+        ]
+        if len(verdicts) == 1:
+            return verdicts[0]
+        shares = self.stage.shares.values()
+        return Verdict(
+            *(sum(map(operator.mul, shares, found)) for found in zip(*verdicts, strict=True))
+        )
+
+    def _begin(self) -> None:
+        """Make the first checkpoint of the stage; one that extends another is judged as it is."""
+        if self.ranks.rank > 0:  # networks that draw random numbers draw others in each process
+            torch.manual_seed(self.stage.seed + self.ranks.rank)
+        if self.stage.number > 0:
+            self.position.before = self._judge()
+        self._checkpoint(begins_epoch=True)
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        path, dataset = self.run.last, self.session.dataset
+        self.position = restore(state, self.learner, dataset, self.ranks, path)
+        self.clock = _Clock(self.position.seconds)
+
+    def _roll_back(self, found: _NotFiniteError) -> None:
+        """Go back to where the epoch began, to try again at a lower rate."""
+        position = self.position
+        where = (
+            f"the loss became {found.loss:g} and its gradient's norm {found.norm:g} in epoch "
+            f"{len(position.rows) + 1}, step {position.steps_before + position.step + 1}"
+        )
+        if position.rollbacks >= self.config.rollbacks:
+            tries = f" after {position.rollbacks} rollbacks" if position.rollbacks else ""
+            raise NonFiniteLossError(
+                f"{where}{tries}: lower the learning_rate or the gradient_clip "
+                f"({self.run.epoch} holds the last good state)"
+            )
+        seconds, rollbacks = self.clock.seconds(), position.rollbacks + 1
+        self._restore(load_checkpoint(self.run.epoch))
+        self.position.rollbacks, self.clock = rollbacks, _Clock(seconds)
+        self._checkpoint(begins_epoch=True)
+        if self.ranks.is_main:
+            log.warning(
+                "%s: back to the beginning of the epoch, at %g times the rate (%d of %d)",
+                where,
+                ROLLBACK_FACTOR**rollbacks,
+                rollbacks,
+                self.config.rollbacks,
+            )
+
+    def _checkpoint(self, *, begins_epoch: bool = False) -> None:
+        """Write down where the training stands; what begins an epoch is kept until the next."""
+        self.position.seconds = self.clock.seconds()
+        state = snapshot(self.learner, self.position, self.session.dataset, self.ranks)
+        if self.ranks.is_main:
+            save_checkpoint(self.run.last, state)
+            if begins_epoch:
+                keep_as(self.run.last, self.run.epoch)
+        self.ranks.wait()
+        self.clock.checkpointed()
+
+    def _agree(self, loss: float) -> tuple[float, _Asked]:
+        """The batch's whole loss, and what is asked of all processes: the same for all of them."""
+        signalled, is_main = self.session.interruption.requested, self.ranks.is_main
+        budget, seconds = self.config.time_budget, self.clock.seconds()
+        is_due = self.clock.since_checkpoint() > self.config.checkpoint_seconds
+        is_out_of_time = budget is not None and seconds > budget
+        loss, *asked = self.ranks.totals(
+            loss,
+            float(signalled == signal.SIGINT),
+            float(signalled == signal.SIGTERM),
+            float(is_main and is_due),
+            float(is_main and is_out_of_time),
+            device=self.session.device,
+        )
+        return loss, _Asked(*(bool(number) for number in asked))
+
+    def _stop_if_asked(self) -> None:
+        if self.asked.interrupt:
+            stop_as_asked(signal.SIGINT)
+        if self.asked.terminate:
+            stop_as_asked(signal.SIGTERM)
+
+    def _is_over(self) -> bool:
+        position, patience = self.position, self.config.patience
+        is_stuck = patience is not None and position.epoch - position.best_epoch >= patience
+        return position.epoch >= self.config.epochs or is_stuck or self.asked.is_out_of_time
+
+    def _progress(self) -> AbstractContextManager[ProgressDisplay]:
+        if not self.ranks.is_main:
+            return nullcontext(_Silence())
+        label = f"training {self.learner.surrogate.info.name}"
+        return progress_display(label, self.num_steps, log, done=self.position.step)
+
+    def _rate(self, step: int) -> float:
+        return self.schedule(step) * ROLLBACK_FACTOR**self.position.rollbacks
+
+
+class _NotFiniteError(Exception):
+    """The loss or the gradient's norm of a batch is not finite."""
+
+    def __init__(self, loss: float, norm: float) -> None:
+        super().__init__(loss, norm)
+        self.loss, self.norm = loss, norm
+
+
+class _Silence:
+    """The progress of processes that say nothing."""
+
+    def step(self) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+
+class _Asked(NamedTuple):
+    """What is asked of a training between two steps."""
+
+    interrupt: bool = False
+    terminate: bool = False
+    is_due: bool = False
+    is_out_of_time: bool = False
+
+    @property
+    def is_signalled(self) -> bool:
+        return self.interrupt or self.terminate
+
+
+class _Clock:
+    """Wall time of a training over all its sessions, and since its last checkpoint."""
+
+    def __init__(self, seconds_before: float) -> None:
+        self._start = time.perf_counter() - seconds_before
+        self.checkpointed()
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+    def since_checkpoint(self) -> float:
+        return time.perf_counter() - self._checkpoint
+
+    def checkpointed(self) -> None:
+        self._checkpoint = time.perf_counter()
