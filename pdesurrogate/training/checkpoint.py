@@ -23,6 +23,7 @@ __all__ = [
     "Position",
     "keep_as",
     "load_checkpoint",
+    "load_snapshot",
     "position_of",
     "restore",
     "save_checkpoint",
@@ -138,7 +139,7 @@ def restore(
     """Put a snapshot back in place.
 
     Args:
-        state: From `load_checkpoint`.
+        state: From `load_snapshot`.
         learner: Receives weights and optimiser.
         dataset: Identity of the dataset now.
         ranks: The processes. With as many as before every random number is the same.
@@ -147,8 +148,6 @@ def restore(
     Raises:
         ValueError: If it was made on another dataset, or for another network.
     """
-    if not {"dataset", "module", "optimiser", "position", "random_states"} <= state.keys():
-        raise ValueError(f"{path} is not a checkpoint, or is damaged")
     for key, value in dataset.items():
         found = state["dataset"].get(key)
         if found != value:
@@ -220,5 +219,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
         raise ValueError(f"{path} is not a checkpoint, or is damaged") from error
     if not isinstance(state, dict):
+        raise ValueError(f"{path} is not a checkpoint, or is damaged")
+    return state
+
+
+def load_snapshot(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that a training can go on from.
+
+    Raises:
+        ValueError: If the file is no such checkpoint or is damaged.
+    """
+    state = load_checkpoint(path)
+    if not {"dataset", "module", "optimiser", "position", "random_states"} <= state.keys():
         raise ValueError(f"{path} is not a checkpoint, or is damaged")
     return state

@@ -78,7 +78,7 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     if dist.is_initialized():  # by the caller, whose it stays
         yield Ranks(dist.get_rank(), dist.get_world_size())
         return
-    if not dist.is_torchelastic_launched():
+    if not _is_launched():
         yield Ranks()
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
@@ -91,15 +91,14 @@ def joined(device: torch.device) -> Iterator[Ranks]:
 
 def is_main_process() -> bool:
     """Whether this process speaks for all that `torchrun` started, joined yet or not."""
-    return not dist.is_torchelastic_launched() or os.environ.get("RANK", "0") == "0"
+    return not _is_launched() or os.environ.get("RANK", "0") == "0"
 
 
 def local_device(name: str) -> torch.device:
     """The device that is meant by `cuda` under `torchrun`: one for each process of a machine."""
-    device = torch.device(name)
-    if device.type == "cuda" and device.index is None and dist.is_torchelastic_launched():
+    if name == "cuda" and _is_launched():
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    return device
+    return torch.device(name)
 
 
 def parallelised(module: nn.Module, ranks: Ranks) -> nn.Module:
@@ -128,3 +127,8 @@ def held_back(module: nn.Module, *, hold: bool) -> AbstractContextManager[Any]:
     if hold and isinstance(module, DistributedDataParallel):
         return module.no_sync()
     return nullcontext()
+
+
+def _is_launched() -> bool:
+    """Whether `torchrun` started this process."""
+    return bool(dist.is_torchelastic_launched())

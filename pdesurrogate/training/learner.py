@@ -33,7 +33,7 @@ from pdesurrogate.training.sharding import (
     whole,
 )
 
-__all__ = ["Learner"]
+__all__ = ["Learner", "level_heads"]
 
 
 class Learner:
@@ -56,7 +56,7 @@ class Learner:
     ) -> None:
         self.surrogate, self.config, self.criteria, self.ranks = surrogate, config, criteria, ranks
         module = surrogate.module
-        self._heads = _level_heads(surrogate) if config.level_loss > 0 else None
+        self._heads = level_heads(surrogate) if config.level_loss > 0 else None
         self._trained = module if self._heads is None else _WithHeads(module, self._heads)
         if config.compile:
             module.compile()
@@ -197,7 +197,12 @@ class _WithHeads(nn.Module):
         return self.network(v)
 
 
-def _level_heads(surrogate: Surrogate) -> LevelHeads:
+def level_heads(surrogate: Surrogate) -> LevelHeads:
+    """What reads the target off the coarser levels of a surrogate's U-Net.
+
+    Raises:
+        ValueError: If its network is no U-Net.
+    """
     info = surrogate.info
     return LevelHeads(
         surrogate.module, info.in_channels, info.out_channels, info.training_grid, info.model

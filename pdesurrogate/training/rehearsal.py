@@ -1,31 +1,105 @@
-"""Finding out that a training would be refused before others have taken their hours."""
+"""What can be said of a training before it begins: what it will do, or why it will not."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NoReturn
 
-from torch import nn
+import torch
 
 from pdesurrogate.data import Ladder
-from pdesurrogate.fields import Field, FieldStatistics
-from pdesurrogate.grids import Grid
 from pdesurrogate.models import ModelSpec
-from pdesurrogate.models.user_code import answering_for, try_out
-from pdesurrogate.models.user_model import described
+from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.training.config import TrainingConfig
-from pdesurrogate.training.trainer import train
+from pdesurrogate.training.learner import level_heads
+from pdesurrogate.training.preparation import (
+    bound_loss,
+    check_fit,
+    completed,
+    untrained_surrogate,
+)
+from pdesurrogate.training.stages import PlannedStage, planned_stages
 
-__all__ = ["rehearse"]
+__all__ = ["Plan", "planned", "rehearse", "untrained"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will do.
+
+    Args:
+        config: The user's choices, completed.
+        data: The dataset in the steps that are trained.
+        stages: At least one.
+    """
+
+    config: TrainingConfig
+    data: Ladder
+    stages: tuple[PlannedStage, ...]
+
+    def first_surrogate(self, name: str) -> Surrogate:
+        """The untrained surrogate of the first stage, once all stages are known to be possible.
+
+        Sets the seed of torch's global generator and draws from it.
+
+        Args:
+            name: How tables call the surrogate.
+
+        Raises:
+            ValueError: If the network, the loss or a later stage does not fit the data.
+        """
+        first = untrained(self.stages[0], self.data, name)
+        with torch.random.fork_rng([]):
+            for stage in self.stages:
+                surrogate = (
+                    untrained(stage, self.data, name, first.info) if stage.number > 0 else first
+                )
+                for rung in stage.shares:
+                    bound_loss(surrogate, stage.config, self.data.grid(rung))
+                if stage.config.level_loss > 0:
+                    level_heads(surrogate)
+        return first
+
+
+def planned(spec: ModelSpec, data: Ladder, resolution: int, config: TrainingConfig) -> Plan:
+    """Plan a training; no network is built yet.
+
+    Args:
+        spec: The model.
+        data: The dataset.
+        resolution: The rung to train on; of a staged training, the first one.
+        config: The user's choices.
+
+    Raises:
+        ValueError: If they do not fit the data or the machine.
+    """
+    if not isinstance(spec, ModelSpec):  # a network's class is an easy mistake
+        raise ValueError(
+            f"train needs a ModelSpec such as MultiResNet(), got {spec!r}; "
+            "a network of your own is given as pdesurrogate.models.user_model.UserModel.of(MyNet)"
+        )
+    data = data.strided(config.frame_stride)
+    config = completed(config, spec, data)
+    check_fit(data, resolution, config)
+    return Plan(config, data, tuple(planned_stages(spec, data, resolution, config)))
+
+
+def untrained(
+    stage: PlannedStage, data: Ladder, name: str, earlier: SurrogateInfo | None = None
+) -> Surrogate:
+    """A stage's surrogate with fresh weights, the same for the same seed.
+
+    Args:
+        stage: The stage.
+        data: The dataset.
+        name: How tables call it.
+        earlier: Of the surrogate whose normalisation it takes over; None to measure it.
+    """
+    torch.manual_seed(stage.seed)
+    return untrained_surrogate(stage.spec, data, stage.resolution, stage.config, name, earlier)
 
 
 def rehearse(spec: ModelSpec, data: Ladder, resolution: int, config: TrainingConfig) -> None:
     """Raise what `train` would raise before its first step; nothing is kept of it.
-
-    `train` builds the network last of all that it does before it writes: the rehearsal ends there.
 
     Args:
         spec: The model.
@@ -36,42 +110,5 @@ def rehearse(spec: ModelSpec, data: Ladder, resolution: int, config: TrainingCon
     Raises:
         ValueError: If the arguments do not fit the data or the machine.
     """
-    with tempfile.TemporaryDirectory() as nowhere:
-        try:
-            train(_Rehearsed(spec), data, resolution, Path(nowhere), config)
-        except _CurtainError:
-            return
-
-
-class _CurtainError(Exception):
-    """There is a network that could be trained."""
-
-
-@dataclass(frozen=True)
-class _Rehearsed(ModelSpec):
-    """A model whose building ends the training."""
-
-    spec: ModelSpec
-
-    @property
-    def learning_rate(self) -> float:
-        return self.spec.learning_rate
-
-    def check_fields(
-        self, fields: Sequence[Field], statistics: FieldStatistics, predicts_change: bool
-    ) -> None:
-        self.spec.check_fields(fields, statistics, predicts_change)
-
-    def build(self, in_channels: int, out_channels: int, grid: Grid) -> NoReturn:
-        raise NotImplementedError("what is trained is built by build_conditioned")
-
-    def build_conditioned(
-        self, in_channels: int, out_channels: int, grid: Grid, parameters: tuple[int, ...]
-    ) -> NoReturn:
-        name, _ = described(self.spec)
-        with answering_for(self.spec, name):
-            network: nn.Module = self.spec.build_conditioned(
-                in_channels, out_channels, grid, parameters
-            )
-        try_out(self.spec, name, network, in_channels, out_channels, grid)
-        raise _CurtainError
+    with torch.random.fork_rng([]):
+        planned(spec, data, resolution, config).first_surrogate("rehearsal")

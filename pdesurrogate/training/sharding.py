@@ -61,7 +61,8 @@ def is_sharded(module: nn.Module) -> bool:
 def module_state(module: nn.Module) -> dict[str, Tensor]:
     """The module's state; of a sharded one the whole, on the CPU of rank 0 and empty elsewhere."""
     if is_sharded(module):
-        return dict(get_model_state_dict(module, options=_FULL))
+        state: dict[str, Any] = get_model_state_dict(module, options=_FULL)
+        return state
     return module.state_dict()
 
 

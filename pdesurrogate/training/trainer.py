@@ -12,28 +12,17 @@ import torch
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.models import ModelSpec
-from pdesurrogate.surrogate import Surrogate, SurrogateInfo
-from pdesurrogate.training.checkpoint import Position, load_checkpoint, position_of
+from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.training.checkpoint import Position, load_checkpoint, load_snapshot, position_of
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.distributed import joined, local_device
 from pdesurrogate.training.interruption import Interruption
 from pdesurrogate.training.loop import Session, TrainingLoop
 from pdesurrogate.training.precision import computing_in, resolved_precision
-from pdesurrogate.training.preparation import (
-    check_fit,
-    completed,
-    dataset_identity,
-    run_settings,
-    unsaid_settings,
-    untrained_surrogate,
-)
+from pdesurrogate.training.preparation import dataset_identity, run_settings, unsaid_settings
+from pdesurrogate.training.rehearsal import planned, untrained
 from pdesurrogate.training.run_directory import RunDirectory
-from pdesurrogate.training.stages import (
-    PlannedStage,
-    continue_from,
-    planned_stages,
-    reported,
-)
+from pdesurrogate.training.stages import PlannedStage, continue_from, reported
 from pdesurrogate.training.tracking import open_trackers
 
 __all__ = ["train"]
@@ -75,16 +64,8 @@ def train(
         KeyboardInterrupt: On Ctrl-C, after the step under way and a checkpoint.
         SystemExit: On SIGTERM, likewise, with the exit code 143.
     """
-    if not isinstance(spec, ModelSpec):  # a network's class is an easy mistake
-        raise ValueError(
-            f"train needs a ModelSpec such as MultiResNet(), got {spec!r}; "
-            "a network of your own is given as pdesurrogate.models.user_model.UserModel.of(MyNet)"
-        )
-    config = config or TrainingConfig()
-    data = data.strided(config.frame_stride)
-    config = completed(config, spec, data)
-    check_fit(data, resolution, config)
-    stages = planned_stages(spec, data, resolution, config)
+    plan = planned(spec, data, resolution, config or TrainingConfig())
+    data, config = plan.data, plan.config
     run = RunDirectory(Path(out))
     settings, dataset = run_settings(spec, data, resolution, config), dataset_identity(data)
     run.check(settings, resume=resume, overwrite=overwrite, unsaid=unsaid_settings(spec, config))
@@ -95,32 +76,24 @@ def train(
         computing_in(resolved_precision(config.precision, device)),
         Interruption() as interruption,
     ):
-        first = _untrained(stages[0], data, run.path.resolve().name)
-        check_trainable(first, data, stages)
+        first = plan.first_surrogate(run.path.resolve().name)
         # Nothing is written before it is known that there is a network to train.
         ranks.wait()
         if ranks.is_main:
             run.prepare(settings, dataset, overwrite=overwrite)
         ranks.wait()
-        done = position_of(load_checkpoint(run.last)) if run.last.exists() else Position()
+        done = position_of(load_snapshot(run.last)) if run.last.exists() else Position()
         names = config.trackers if ranks.is_main else ()
         resumed = bool(done.rows)
         with open_trackers(names, run.path, first.info.name, settings, resumed=resumed) as tracker:
             session = Session(data, run, dataset, ranks, device, interruption, tracker)
-            finished, position = _train_stages(stages, first, session)
+            finished, position = _train_stages(plan.stages, first, session)
         info = replace(finished.info, training_seconds=position.seconds)
         finished = Surrogate(finished.module.eval().requires_grad_(False), info)
         if ranks.is_main:
             finished.save(run.path)
         ranks.wait()
     return finished.to(device)
-
-
-def _untrained(
-    stage: PlannedStage, data: Ladder, name: str, earlier: SurrogateInfo | None = None
-) -> Surrogate:
-    torch.manual_seed(stage.seed)
-    return untrained_surrogate(stage.spec, data, stage.resolution, stage.config, name, earlier)
 
 
 def _train_stages(
@@ -132,13 +105,13 @@ def _train_stages(
         The last stage's surrogate with its best weights, on the CPU, and where the training ends.
     """
     run, surrogate = session.run, first
-    state = load_checkpoint(run.last) if run.last.exists() else None
+    state = load_snapshot(run.last) if run.last.exists() else None
     position = Position() if state is None else position_of(state)
     session.ranks.wait()  # until all have read it
     for stage in stages:
         if stage.number > 0:
             info = surrogate.info
-            extended = _untrained(stage, session.data, info.name, info)
+            extended = untrained(stage, session.data, info.name, info)
             surrogate = continue_from(surrogate, extended, freeze=stage.freeze)
         if position.stage <= stage.number:
             # The loop has a copy of its own, which it may spread over processes.

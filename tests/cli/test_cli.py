@@ -394,8 +394,8 @@ MISTAKES = [
     ),
     (
         "",
-        "give a command: demo, list, generate, check-model, count, find-rate, train, sweep, evaluate, "
-        "report, info",
+        "give a command: demo, list, generate, check-model, count, find-rate, train, sweep, "
+        "evaluate, report, info",
     ),
     ("check-model", "missing: --model"),
     ("check-model MultiResNot", "unknown model 'MultiResNot'"),

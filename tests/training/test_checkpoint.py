@@ -16,6 +16,7 @@ from pdesurrogate.training.checkpoint import (
     Position,
     keep_as,
     load_checkpoint,
+    load_snapshot,
     restore,
     save_checkpoint,
     snapshot,
@@ -52,7 +53,7 @@ def kept(learner: Learner, position: Position) -> dict[str, Any]:
 
 
 def taken_up(path: Path, learner: Learner, dataset: dict[str, Any] = DATASET) -> Position:
-    return restore(load_checkpoint(path), learner, dataset, Ranks(), path)
+    return restore(load_snapshot(path), learner, dataset, Ranks(), path)
 
 
 def test_everything_comes_back_from_disk(tmp_path: Path) -> None:
