@@ -38,7 +38,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks.checkouts import checkout_version, pdearena_modules
 from benchmarks.measuring import write_table
-from benchmarks.training_case import OURS, TURBULENCE, Case, dataset, matched_width, parameters
+from benchmarks.training_case import (
+    FIELDS,
+    OURS,
+    SMOKE,
+    TURBULENCE,
+    Case,
+    dataset,
+    matched_width,
+    parameters,
+)
 from benchmarks.training_device import device_rows
 from benchmarks.training_runs import fastest
 from pdesurrogate.training import TrainingConfig
@@ -287,6 +296,7 @@ def _options() -> argparse.Namespace:
     add("--batches", type=int, nargs="+", default=[8, 16, 32, 64], help="of the question device")
     add("--precisions", nargs="+", default=["float32", "tf32", "bf16"], help="likewise")
     add("--compiled", nargs="+", choices=["no", "yes"], default=["no", "yes"], help="likewise")
+    add("--recipe", choices=FIELDS, default=SMOKE, help="likewise; smoke has walls")
     add("--data", type=Path, default=None, help="where to keep the datasets; else they are not")
     add("--results", type=Path, default=RESULTS)
     return parser.parse_args()

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from benchmarks.measuring import machine
-from benchmarks.training_case import CHANNELS, NETWORKS, OURS, SMOKE, Case, dataset, parameters
+from benchmarks.training_case import CHANNELS, NETWORKS, OURS, Case, dataset, parameters
 from benchmarks.training_runs import fastest
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.models import count_flops
@@ -43,6 +43,7 @@ def device_rows(options: argparse.Namespace, folder: Path) -> list[dict[str, Any
         reached = flops * case.batch / found["wall_s"] / 1e12
         row = {
             "device": name,
+            "recipe": options.recipe,
             "network": case.network,
             "parameters": parameters(case.network, case.width),
             "points": case.points,
@@ -63,7 +64,7 @@ def device_rows(options: argparse.Namespace, folder: Path) -> list[dict[str, Any
 def _cases(options: argparse.Namespace, folder: Path) -> dict[str, Case]:
     """Our training of the large network in every way that is asked for."""
     data = {
-        batch: str(dataset(SMOKE, options.points, options.steps * batch, folder))
+        batch: str(dataset(options.recipe, options.points, options.steps * batch, folder))
         for batch in options.batches
     }
     return {
