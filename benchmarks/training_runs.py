@@ -60,7 +60,7 @@ def measured(case: Case, processes: int = 1) -> dict[str, float]:
             [*command, folder], cwd=ROOT, env=environment, capture_output=True, text=True
         )
         if done.returncode:
-            raise RuntimeError(_message(done.stderr))
+            raise RuntimeError(f"exit status {done.returncode}: {_message(done.stderr)}")
         ranks = [json.loads(path.read_text("ascii")) for path in Path(folder).glob("rank-*.json")]
     _check_shared(case, ranks, processes)
     result = {key: max(rank[key] for rank in ranks) for key in ranks[0]}
