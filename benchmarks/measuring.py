@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Peer", "machine", "write_table"]
+__all__ = ["Peer", "machine", "memory_status", "write_table"]
 
 
 class Peer:
@@ -57,6 +57,13 @@ def machine() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor()
+
+
+def memory_status(entry: str) -> float:
+    """A line of Linux's account of this process, such as `VmRSS` or its peak `VmHWM`, in MB."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    kilobytes = next(int(line.split()[1]) for line in lines if line.startswith(entry + ":"))
+    return kilobytes * 1024 / 1e6
 
 
 def write_table(

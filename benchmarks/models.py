@@ -14,19 +14,23 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import importlib
-import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measuring import write_table
+from benchmarks.checkouts import (
+    Images,
+    PDEArenaPlainUNet,
+    PDEArenaResidualUNet,
+    checkout_modules,
+    pdearena_modules,
+)
+from benchmarks.measuring import memory_status, write_table
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.models import (
     ClassicalUNet,
@@ -42,17 +46,6 @@ CHANNELS, LEVELS, STRIDE = 3, 4, 8  # PDEArena's last normalisation asks for mul
 REFERENCE = "PDEArena residual U-Net"
 
 Build = Callable[[int], nn.Module]
-
-
-class _Flat(nn.Module):
-    """A peer's network, which wants time as a dimension, as one of images."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, v: Tensor) -> Tensor:
-        return self.network(v[:, None])[:, 0]
 
 
 def main() -> None:
@@ -110,34 +103,22 @@ def _ours() -> dict[str, Build]:
 def _peers() -> dict[str, Build]:
     """What can be had of the peers; says what cannot."""
     found: dict[str, Build] = {}
-    shape = (CHANNELS, 0, CHANNELS, 0, 1, 1)  # scalars and vectors in and out, frames in and out
-
-    def peer(kind: Any, **options: Any) -> Build:
-        return lambda width: _Flat(
-            kind(*shape, hidden_channels=width, activation="gelu", **options)
-        )
-
     try:
-        modules = _modules("PDEARENA_PATH", "pdearena/modules")
-        found[REFERENCE] = peer(modules("twod_unet").Unet, norm=True)
-        found["PDEArena plain U-Net"] = peer(modules("twod_unetbase").Unetbase)
+        pdearena_modules("twod_unet")
+        found[REFERENCE] = lambda width: PDEArenaResidualUNet(CHANNELS, CHANNELS, width)
+        found["PDEArena plain U-Net"] = lambda width: PDEArenaPlainUNet(CHANNELS, CHANNELS, width)
     except (KeyError, ImportError) as reason:
         print(f"without PDEArena: {reason}", file=sys.stderr)
     try:
-        modules = _modules("UNET_DESIGN_PATH", "pdearena/pdearena/modules")
+        modules = checkout_modules("UNET_DESIGN_PATH", "pdearena/pdearena/modules")
         kind = modules("twod_unetbase").Unetbase_G
-        found["reference Multi-ResNet"] = peer(kind, dwt_encoder=True)
+        shape = (CHANNELS, 0, CHANNELS, 0, 1, 1)  # scalars and vectors in and out, frames likewise
+        found["reference Multi-ResNet"] = lambda width: Images(
+            kind(*shape, hidden_channels=width, activation="gelu", dwt_encoder=True), frames=1
+        )
     except (KeyError, ImportError) as reason:
         print(f"without the reference Multi-ResNet: {reason}", file=sys.stderr)
     return found
-
-
-def _modules(variable: str, folder: str) -> Callable[[str], ModuleType]:
-    """Imports single files of a checkout, whose package would want far more than torch."""
-    package = ModuleType(variable.lower())
-    package.__path__ = [str(Path(os.environ[variable]) / folder)]
-    sys.modules[package.__name__] = package
-    return lambda name: importlib.import_module(f"{package.__name__}.{name}")
 
 
 def _matched(build: Build, target: int, start: int) -> int:
@@ -226,15 +207,9 @@ def _peak_megabytes(network: nn.Module, v: Tensor, device: str) -> float | None:
         Path("/proc/self/clear_refs").write_text("5", "ascii")  # the high-water mark starts anew
     except OSError:
         return None
-    before = _status("VmRSS")
+    resident = memory_status("VmRSS")
     _step(network, v, device)
-    return round((_status("VmHWM") - before) * 1024 / 1e6, 1)
-
-
-def _status(entry: str) -> int:
-    """A line of Linux's account of this process, in kB."""
-    lines = Path("/proc/self/status").read_text("ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(entry + ":"))
+    return round(memory_status("VmHWM") - resident, 1)
 
 
 if __name__ == "__main__":
