@@ -444,3 +444,12 @@ def test_a_weighted_sum_adds_up_its_terms() -> None:
 def test_nonsense_is_refused(make: Any, sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         make()
+
+
+@pytest.mark.parametrize(("loss", "grid"), CASES)
+def test_what_is_not_a_number_is_not_overlooked(loss: FrameLoss, grid: Grid) -> None:
+    """Also if all other samples of the batch are fine."""
+    truth = torch.randn(3, 2, len(FIELDS), *grid.num_points, dtype=torch.float64)
+    prediction = truth + torch.randn_like(truth)
+    prediction[1, 0] = torch.nan
+    assert not bool(loss.on(setting(grid))(prediction, truth).isfinite())

@@ -14,6 +14,7 @@ from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models import (
     SFNO,
     ConstrainedUNet,
+    Extended,
     IncompressibleFlow,
     ModelSpec,
     MultiResNet,
@@ -21,7 +22,14 @@ from pdesurrogate.models import (
     Wavelet,
 )
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import MeanSquare
+from pdesurrogate.training import (
+    BandWeighted,
+    Conservation,
+    FrameLoss,
+    MeanSquare,
+    RelativeL2,
+    TrainingConfig,
+)
 from pdesurrogate.training.losses import LossSetting
 from pdesurrogate.training.precision import (
     check_precision,
@@ -29,6 +37,7 @@ from pdesurrogate.training.precision import (
     forward_in,
     resolved_precision,
 )
+from pdesurrogate.training.preparation import bound_loss
 from tests.models.named_networks import GRID, NAMED, build, given
 from tests.models.test_constrained_unet import difference, mean
 from tests.models.test_contract import MODELS
@@ -38,6 +47,7 @@ from tests.test_surrogate import INFO
 CPU = torch.device("cpu")
 A_FLOW = "ConstrainedUNet, flow"
 EVERY = {
+    "Extended": Extended(MultiResNet(width=3, levels=1), width=4),
     **NAMED,
     "MultiResNet, spectral": MultiResNet(width=3, levels=2, space=Spectral()),
     "MultiResNet, wavelets": MultiResNet(width=3, levels=2, space=Wavelet("db3")),
@@ -215,3 +225,16 @@ def test_flow_stays_incompressible_in_bfloat16() -> None:
     assert stretching.abs().max() > 1e-3
     divergence = stretching + mean(difference(v, -2), -1)
     assert divergence.abs().max() < 1e-5 * stretching.abs().max()
+
+
+@pytest.mark.parametrize("loss", [MeanSquare(), BandWeighted(), Conservation(), RelativeL2()])
+def test_a_loss_is_float32_whatever_the_network_computes_in(loss: FrameLoss) -> None:
+    surrogate = Surrogate(nn.Identity(), replace(INFO, history=1))
+    frames = given(batch=3)[:, None]
+    config = TrainingConfig(loss=loss)
+    compare = bound_loss(surrogate, config, GRID)
+    expected = compare(frames, frames.roll(1, dims=-1))
+    with forward_in("bf16", CPU):
+        found = compare(frames, frames.roll(1, dims=-1))
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)
