@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -104,7 +105,7 @@ class WindowsOnDisk:
         return self._length
 
     def read(self, batches: Iterable[WindowNumbers]) -> Iterator[WindowBatch]:
-        """Read each batch."""
+        """Read each batch, one ahead of the one that is wanted."""
         loader = DataLoader(
             self.windows,
             batch_sampler=[numbers.tolist() for numbers in batches],
@@ -113,8 +114,12 @@ class WindowsOnDisk:
             # training must find the global random state as an undisturbed one does.
             generator=torch.Generator(),
         )
-        for windows in loader:
-            yield windows.to(self.device)
+        batches = iter(loader)
+        with ThreadPoolExecutor(1) as reader:  # reads a batch while the one before is computed
+            ahead = reader.submit(next, batches, None)
+            while (windows := ahead.result()) is not None:
+                ahead = reader.submit(next, batches, None)
+                yield windows.to(self.device)
 
     def _stacked(self, windows: list[Tensor]) -> WindowBatch:
         # A process may have no share in a small batch; its windows have a shape all the same.

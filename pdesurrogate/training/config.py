@@ -99,7 +99,7 @@ class TrainingConfig:
         validation_lead: The frame of the rollouts whose error counts; None for the mean over all.
         validation_windows: Greatest number of validation rollouts.
         patience: Epochs without a new best one after which the training ends; None to go on.
-        rollbacks: How often, at most, a loss that is not finite sends the training back to the
+        rollbacks: How often, at most, a loss that is not finite sends a stage back to the
             beginning of the epoch, to go on at half the rate.
         time_budget: Seconds of training, over all sessions, after which it ends with the best
             weights so far; None for no limit.

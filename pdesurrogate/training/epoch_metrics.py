@@ -22,7 +22,7 @@ class EpochMetrics:
         seconds: Wall time of the training so far, over all sessions.
         valid_blow_up: Share of the validation rollouts that blow up.
         stage: The stage, counted from 1.
-        rollbacks: How often, so far, a loss that was not finite sent the training back.
+        rollbacks: How often, so far, a loss that was not finite sent the stage back.
     """
 
     epoch: int
