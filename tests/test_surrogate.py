@@ -286,8 +286,8 @@ class Net(nn.Conv2d):
     [
         (MultiResNet(width=4, levels=1, space=Strided()), [], None),
         (Extended(FNO(modes=2, width=4, layers=1), width=4, space=Haar()), [], None),
-        (Pointwise(), [Pointwise], "unknown part 'Pointwise'.*only if you allow it"),
-        (Extended(Pointwise()), [Pointwise], "unknown part 'Pointwise'.*only if you allow it"),
+        (Pointwise(), [Pointwise], r"unknown part '.*Pointwise'.*only if you allow it"),
+        (Extended(Pointwise()), [Pointwise], r"unknown part '.*Pointwise'.*only if you allow it"),
         (UserModel.of(Net), [Net], "its network .*Net is not one of ours.*only if you allow it"),
     ],
     ids=str,

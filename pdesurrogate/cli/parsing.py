@@ -93,6 +93,8 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
     if "any of the Union subtypes" in message:
         kinds = re.findall(r"<class '(\w+)'>", message.partition("Errors:")[0])
         value = re.search(r"(?:Given value|Got value): (\S+)", message)
+        if form := _FORMS.get(keys[-1] if keys else ""):
+            return f"{where} must be {form}"
         allowed = " or ".join("null" if kind == "NoneType" else kind for kind in kinds)
         return f"{where} must be of type {allowed}" + (f", got {value[1]!r}" if value else "")
     if found := re.search(r"Expected a <class '(\w+)'>\. Got value: (.*)", message):
@@ -137,3 +139,14 @@ _POSITIONAL = {
 def say(sentence: str) -> None:
     """One line on standard error."""
     print(f"pdesurrogate: {sentence}", file=sys.stderr)
+
+
+_FORMS = {
+    "stages": 'a list such as "[{resolution: 32, epochs: 20}, {resolution: 64, epochs: 5}]", with '
+    "whole numbers for resolution, epochs, trajectories and width, a number for learning_rate, "
+    "and true or false for freeze",
+    "mixture": 'shares by rung, such as "{32: 0.75, 64: 0.25}"',
+    "precision": "float32, tf32 or bf16",
+    "seeds": 'a list of whole numbers, such as "[0, 1, 2]"',
+}
+"""What values of several types look like, by option."""

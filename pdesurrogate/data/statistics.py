@@ -41,6 +41,8 @@ def field_statistics(data: Ladder, resolution: int, fields: Sequence[str]) -> Fi
         variance[part] = variance[part].mean()
         change_square[part] = change_square[part].mean()
     for name, value in zip(fields, variance, strict=True):
+        if not np.isfinite(value):
+            raise ValueError(f"the field {name!r} is not finite all over the training split")
         if not value > 0:
             raise ValueError(f"the field {name!r} is constant over the training split")
     return FieldStatistics(

@@ -40,7 +40,7 @@ class Extended(ModelSpec):
     What the base promises of its output, such as a flow without divergence, the sum does not.
 
     Args:
-        base: The model of the coarse grid.
+        base: The model of the coarse grid; must be given.
         width: Channels of the finer level's residual `G`.
         space: The nested spaces of `P` and `Q`; None for those in which a ladder of such grids is
             observed, see `rung_space`.
@@ -49,7 +49,8 @@ class Extended(ModelSpec):
         ValueError: If `base` is no model, `space` no space, or `width` below 1.
     """
 
-    base: ModelSpec
+    # It may be None so that programs that go through all options need not do so for ever.
+    base: ModelSpec | None = None
     width: int = 32
     space: Space | None = None
 
@@ -61,19 +62,25 @@ class Extended(ModelSpec):
                 raise ValueError(f"Extended.{name} must be a {kind.__name__}, got {value!r}")
 
     @property
+    def coarse(self) -> ModelSpec:
+        """The base, which is there."""
+        assert self.base is not None  # as was checked
+        return self.base
+
+    @property
     def learning_rate(self) -> float:
         """That of the base."""
-        return self.base.learning_rate
+        return self.coarse.learning_rate
 
     @property
     def is_users_own(self) -> bool:
         """As the base."""
-        return super().is_users_own or self.base.is_users_own
+        return super().is_users_own or self.coarse.is_users_own
 
     @property
     def least_parameters(self) -> int:
         """As many as the base needs."""
-        return self.base.least_parameters
+        return self.coarse.least_parameters
 
     def check_fields(
         self,
@@ -87,7 +94,7 @@ class Extended(ModelSpec):
         Raises:
             ValueError: As the base does.
         """
-        self.base.check_fields(fields, statistics, predicts_change, bundle)
+        self.coarse.check_fields(fields, statistics, predicts_change, bundle)
 
     def build(self, in_channels: int, out_channels: int, grid: Grid) -> UNet:
         """The network, freshly initialised.
@@ -95,7 +102,7 @@ class Extended(ModelSpec):
         Raises:
             ValueError: If the grid cannot be halved, it is not known how to, or as the base does.
         """
-        coarse = self.base.build(in_channels, out_channels, _halved(grid))
+        coarse = self.coarse.build(in_channels, out_channels, _halved(grid))
         return self._on(coarse, in_channels, out_channels, grid)
 
     def build_conditioned(
@@ -106,7 +113,7 @@ class Extended(ModelSpec):
         Raises:
             ValueError: As for `build`.
         """
-        coarse = self.base.build_conditioned(in_channels, out_channels, _halved(grid), parameters)
+        coarse = self.coarse.build_conditioned(in_channels, out_channels, _halved(grid), parameters)
         return self._on(coarse, in_channels, out_channels, grid)
 
     def _on(self, coarse: nn.Module, in_channels: int, out_channels: int, grid: Grid) -> UNet:

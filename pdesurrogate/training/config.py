@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 import torch
@@ -154,10 +155,12 @@ class TrainingConfig:
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
+        self._check_types()
         for name in _COUNTS:
             self._require(name, lambda value: value >= 1, "at least 1")
         for name in _NOT_NEGATIVE:
             self._require(name, lambda value: 0 <= value < math.inf, "at least 0")
+        self._require("seed", lambda value: value < 2**63, "below 2^63")
         for name in ("learning_rate", "gradient_clip", "time_budget"):
             self._require(name, lambda value: value is None or 0 < value < math.inf, "positive")
         for name in ("patience", "validation_lead"):
@@ -169,14 +172,43 @@ class TrainingConfig:
         self._require(
             "precision", lambda value: value in (None, *known), f"one of {', '.join(known)}"
         )
-        for name in ("fields", "conditioning", "trackers", "stages"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("fields", "conditioning", "trackers"):
             names = getattr(self, name)
             if names is not None and len(set(names)) < len(names):
                 raise ValueError(f"{name} must name each one once, got {list(names)}")
         self._check_together()
+
+    def _check_types(self) -> None:
+        """Refuse values of other types, and make plain ones of those that mean the same."""
+        for name in (*_COUNTS, "seed", "rollbacks", "patience", "validation_lead"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise ValueError(f"{name} must be a whole number, got {value!r}")
+            object.__setattr__(self, name, int(value))
+        for name in _REALS:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise ValueError(f"{name} must be a number, got {value!r}")
+            object.__setattr__(self, name, float(value))
+        for name in ("fields", "conditioning", "trackers", "stages"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise ValueError(f"{name} must be a list, got {value!r}")
+            if value is not None:
+                object.__setattr__(self, name, tuple(value))
+        for name, kind in (("objective", Objective), ("loss", FrameLoss)):
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
+        for stage in self.stages or ():
+            if not isinstance(stage, Stage):
+                raise ValueError(f"stages must be made of Stage(...), got {stage!r}")
+        if self.mixture is not None and not isinstance(self.mixture, dict):
+            raise ValueError(f"mixture must be a dictionary of shares, got {self.mixture!r}")
 
     def _check_together(self) -> None:
         """Refuse choices that contradict each other."""
@@ -223,6 +255,18 @@ _COUNTS = (
     "bundle",
     "validation_steps",
     "validation_windows",
+)
+_REALS = (
+    "learning_rate",
+    "weight_decay",
+    "warmup",
+    "min_learning_rate",
+    "gradient_clip",
+    "ema_decay",
+    "noise",
+    "level_loss",
+    "time_budget",
+    "checkpoint_seconds",
 )
 _NOT_NEGATIVE = (
     "seed",

@@ -140,7 +140,9 @@ class TrainingLoop:
                     self._roll_back(found)
         if self.position.best is None:  # the time was over before the first epoch was
             self._judge()
-            self._checkpoint()
+            # Kept for now, but no rival to what whole epochs would bring, were there more time.
+            self.position.best, self.position.best_epoch = None, 0
+        self._say_why_it_ended()
         return self.position
 
     @property
@@ -196,7 +198,7 @@ class TrainingLoop:
         if self.ranks.is_main:
             self.run.write_metrics(position.rows)
         self.session.tracker.log(row)
-        progress.say(f"epoch {position.epoch}/{self.config.epochs}: {row}")
+        progress.say(f"epoch {position.epoch}/{self.config.epochs}{self._where}: {row}")
         self._stop_if_asked()
 
     def _judge(self) -> Verdict:
@@ -311,6 +313,21 @@ class TrainingLoop:
             stop_as_asked(signal.SIGINT)
         if self.asked.terminate:
             stop_as_asked(signal.SIGTERM)
+
+    def _say_why_it_ended(self) -> None:
+        position, config = self.position, self.config
+        if position.epoch >= config.epochs or not self.ranks.is_main:
+            return
+        why = "the time is over" if self.asked.is_out_of_time else "nothing got better"
+        log.info("%s after %d of %d epochs%s", why, position.epoch, config.epochs, self._where)
+
+    @property
+    def _where(self) -> str:
+        """The stage, if there are several."""
+        stage = self.stage
+        if stage.count == 1:
+            return ""
+        return f", stage {stage.number + 1} of {stage.count} on rung {stage.resolution}"
 
     def _is_over(self) -> bool:
         position, patience = self.position, self.config.patience

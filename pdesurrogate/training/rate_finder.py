@@ -90,7 +90,11 @@ def find_learning_rate(
         Smith (2017), *Cyclical Learning Rates for Training Neural Networks*, §3.3.
     """
     _check_range(lowest, highest, steps)
-    plan = planned(spec, data, resolution, replace(config or TrainingConfig(), stages=None))
+    # Nothing is validated, and there is one stage.
+    config = replace(
+        config or TrainingConfig(), stages=None, validation_steps=1, validation_lead=None
+    )
+    plan = planned(spec, data, resolution, config)
     config, data, stage = plan.config, plan.data, plan.stages[0]
     device = torch.device(config.device)
     rates = np.geomspace(lowest, highest, steps)

@@ -21,13 +21,14 @@ from pdesurrogate.training.stage_report import StageReport
 __all__ = ["FREE", "RunDirectory"]
 
 SETTINGS, METRICS, STAGES = "config.yaml", "metrics.csv", "stages.csv"
+DESCRIPTION = "surrogate.json"
 CHECKPOINTS = "checkpoint"
 CONTENTS = (
     SETTINGS,
     METRICS,
     STAGES,
     "model.safetensors",
-    "surrogate.json",
+    DESCRIPTION,
     CHECKPOINTS,
     "tensorboard",
     "wandb",
@@ -58,6 +59,11 @@ class RunDirectory:
         """Everything needed to continue."""
         self.epoch = path / CHECKPOINTS / "epoch.pt"
         """The same, of the beginning of the epoch under way."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a surrogate."""
+        return (self.path / DESCRIPTION).exists()
 
     def best_of(self, stage: int) -> Path:
         """The weights of a stage, counted from 0, that validated best."""

@@ -24,6 +24,7 @@ class PlannedStage:
 
     Args:
         number: Of the stage, counted from 0.
+        count: How many stages there are.
         spec: The network.
         resolution: The rung that the stage is for: the grid of the surrogate.
         shares: Share of the batches that is seen on each rung.
@@ -33,6 +34,7 @@ class PlannedStage:
     """
 
     number: int
+    count: int
     spec: ModelSpec
     resolution: int
     shares: Mapping[int, float]
@@ -67,7 +69,7 @@ def planned_stages(
     """
     if config.stages is None:
         shares = config.mixture or {resolution: 1.0}
-        return [PlannedStage(0, spec, resolution, shares, config)]
+        return [PlannedStage(0, 1, spec, resolution, shares, config)]
     if config.stages[0].resolution != resolution:
         raise ValueError(
             f"the first of the stages has resolution {config.stages[0].resolution}, but the "
@@ -84,6 +86,7 @@ def planned_stages(
         planned.append(
             PlannedStage(
                 number,
+                len(config.stages),
                 spec,
                 stage.resolution,
                 {stage.resolution: 1.0},

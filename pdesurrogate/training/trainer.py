@@ -70,6 +70,10 @@ def train(
     run = RunDirectory(Path(out))
     settings, dataset = run_settings(spec, data, resolution, config), dataset_identity(data)
     run.check(settings, resume=resume, overwrite=overwrite, unsaid=unsaid_settings(spec, config))
+    if resume and run.is_finished and not run.last.exists():
+        raise ValueError(
+            f"{run.path} holds a finished run without its checkpoints: there is nothing to resume"
+        )
     device = local_device(config.device)
     with (
         torch.random.fork_rng([device] if device.type == "cuda" else []),
@@ -111,6 +115,11 @@ def _train_stages(
     """
     run, surrogate = session.run, first
     position = Position() if state is None else position_of(state)
+    if position.stage >= len(stages):
+        raise ValueError(
+            f"{run.last} was made in stage {position.stage + 1} of a training; this one has "
+            f"{len(stages)}"
+        )
     for stage in stages:
         if stage.number > 0:
             info = surrogate.info

@@ -209,4 +209,4 @@ def test_what_breaks_in_a_base_is_told_in_one_sentence(base, sentence, capsys):
 
 def test_a_model_that_lacks_its_base_says_so(capsys):
     assert run(COMMANDS["count"].format(model="Extended")) == 2
-    assert "missing: --base" in capsys.readouterr().err
+    assert "Extended.base must be a ModelSpec, got None" in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jaxtyping import Float
@@ -24,7 +24,7 @@ class Curriculum(Objective):
     when a rollout says little but that the network is untrained, steps are few and cheap.
 
     Args:
-        of: The objective at the end; one that has an option `steps`.
+        of: The objective at the end; one that has an option `steps`. None for `Unrolled(4)`.
         growth: Share of the training after which it has all its steps.
 
     Raises:
@@ -35,28 +35,33 @@ class Curriculum(Objective):
         on one step and then on ever more.
     """
 
-    of: Objective = field(default_factory=lambda: Unrolled(4))
+    of: Objective | None = None
     growth: float = 0.5
 
     def __post_init__(self) -> None:
-        if not hasattr(self.of, "steps"):
+        if not hasattr(self.whole, "steps"):
             raise ValueError(
                 "Curriculum.of must be an objective with an option steps, such as Unrolled, "
-                f"got {type(self.of).__name__}"
+                f"got {type(self.whole).__name__}"
             )
         if not 0 < self.growth < 1:
             raise ValueError(f"Curriculum.growth must lie between 0 and 1, got {self.growth}")
 
     @property
+    def whole(self) -> Objective:
+        """The objective at the end."""
+        return self.of or Unrolled(4)
+
+    @property
     def num_steps(self) -> int:
         """As many as at the end."""
-        return self.of.num_steps
+        return self.whole.num_steps
 
     def at(self, progress: float) -> Objective:
         """The objective with as many steps as it has by then."""
         steps = 1 + int(progress / self.growth * (self.num_steps - 1))
         options: dict[str, Any] = {"steps": min(steps, self.num_steps)}
-        return replace(self.of, **options)
+        return replace(self.whole, **options)
 
     def __call__(
         self,
@@ -66,4 +71,4 @@ class Curriculum(Objective):
         loss: Criterion,
     ) -> Float[Tensor, ""]:
         """What the objective is at the end."""
-        return self.of(step, given, following, loss)
+        return self.whole(step, given, following, loss)
