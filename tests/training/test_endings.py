@@ -116,8 +116,41 @@ def test_a_training_ends_when_its_time_is_over_and_may_be_given_more(
 def test_a_training_with_hardly_any_time_keeps_what_it_has(flow: Ladder, out: Path) -> None:
     surrogate = train(SPEC, flow, 8, out, replace(CONFIG, time_budget=1e-9))
     assert position(out)["step"] <= 1
-    assert math.isfinite(position(out)["best"][1])
     assert torch.equal(weights(Surrogate.load(out)), weights(surrogate))
+    assert bool(weights(surrogate).isfinite().all())
+
+
+def test_weights_of_half_an_epoch_are_no_rival_to_what_more_time_brings(
+    flow: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However good they are found: the training goes on as if it had not been cut short."""
+    undisturbed = train(SPEC, flow, 8, tmp_path / "undisturbed", CONFIG)
+    with monkeypatch.context() as patch:
+        patch.setattr(RolloutValidation, "__call__", lambda *_, **__: Verdict(0.0, 1e-9, 1e-9))
+        early = train(SPEC, flow, 8, tmp_path / "run", replace(CONFIG, time_budget=1e-9))
+    assert early.info.epochs <= 1
+    late = train(SPEC, flow, 8, tmp_path / "run", CONFIG, resume=True)
+    assert torch.equal(weights(late), weights(undisturbed))
+    assert late.info == replace(
+        undisturbed.info, name="run", training_seconds=late.info.training_seconds
+    )
+
+
+def test_what_cannot_be_resumed_is_left_as_it_is(flow: Ladder, tmp_path: Path) -> None:
+    """A finished run that was passed on without its checkpoints, and another's checkpoint."""
+    run = tmp_path / "run"
+    train(SPEC, flow, 8, run, CONFIG)
+    last = (run / "checkpoint/last.pt").read_bytes()
+    before = (run / "model.safetensors").read_bytes()
+    (run / "checkpoint/last.pt").unlink()
+    with pytest.raises(ValueError, match="a finished run without its checkpoints"):
+        train(SPEC, flow, 8, run, CONFIG, resume=True)
+    state = torch.load(io.BytesIO(last), weights_only=True)
+    state["position"]["stage"] = 1
+    torch.save(state, run / "checkpoint/last.pt")
+    with pytest.raises(ValueError, match="was made in stage 2 of a training; this one has 1"):
+        train(SPEC, flow, 8, run, CONFIG, resume=True)
+    assert (run / "model.safetensors").read_bytes() == before
 
 
 def test_a_training_ends_when_nothing_gets_better(
