@@ -186,7 +186,7 @@ def checkpoint_rows(options: argparse.Namespace, folder: Path) -> list[Row]:
     of a training that writes none.
     """
     base = _case(options, folder)
-    interval = TrainingConfig().checkpoint_seconds
+    interval = TrainingConfig().checkpoint_seconds or 60.0  # unless writing takes long
     rows = []
     for network, width in (("FNO", options.fno_width), ("ResidualUNet", options.large_width)):
         case = replace(base, network=network, width=width)

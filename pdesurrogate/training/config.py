@@ -113,7 +113,7 @@ class TrainingConfig:
             (FSDP) instead of each holding all (DDP).
         trackers: Where else the metrics go: `tensorboard`, `wandb`.
         checkpoint_seconds: Write a checkpoint when the last one is older, besides the one at the
-            end of each epoch.
+            end of each epoch; None for 60, or for 50 times what writing one takes if that is more.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -152,7 +152,7 @@ class TrainingConfig:
     compile: bool = False
     shard: bool = False
     trackers: tuple[str, ...] = ()
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: float | None = None
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -165,6 +165,8 @@ class TrainingConfig:
             self._require(name, lambda value: value is None or 0 < value < math.inf, "positive")
         for name in ("patience", "validation_lead"):
             self._require(name, lambda value: value is None or value >= 1, "at least 1")
+        seconds = "checkpoint_seconds"
+        self._require(seconds, lambda value: value is None or value >= 0, "at least 0")
         self._require("warmup", lambda value: 0 <= value < 1, "at least 0 and below 1")
         self._require("ema_decay", lambda value: value is None or 0 < value < 1, "between 0 and 1")
         self._require("device", _is_device, "cpu, cuda or cuda:N")
@@ -270,7 +272,6 @@ _REALS = (
 )
 _NOT_NEGATIVE = (
     "seed",
-    "checkpoint_seconds",
     "weight_decay",
     "min_learning_rate",
     "noise",

@@ -283,20 +283,20 @@ class TrainingLoop:
 
     def _checkpoint(self, *, begins_epoch: bool = False) -> None:
         """Write down where the training stands; what begins an epoch is kept until the next."""
-        self.position.seconds = self.clock.seconds()
+        began = self.position.seconds = self.clock.seconds()
         state = snapshot(self.learner, self.position, self.session.dataset, self.ranks)
         if self.ranks.is_main:
             save_checkpoint(self.run.last, state)
             if begins_epoch:
                 keep_as(self.run.last, self.run.epoch)
         self.ranks.wait()
-        self.clock.checkpointed()
+        self.clock.checkpointed(self.clock.seconds() - began)
 
     def _agree(self, loss: float) -> tuple[float, _Asked]:
         """The batch's whole loss, and what is asked of all processes: the same for all of them."""
         signalled, is_main = self.session.interruption.requested, self.ranks.is_main
         budget, seconds = self.config.time_budget, self.clock.seconds()
-        is_due = self.clock.since_checkpoint() > self.config.checkpoint_seconds
+        is_due = self.clock.since_checkpoint() > self._checkpoint_seconds
         is_out_of_time = budget is not None and seconds > budget
         loss, *asked = self.ranks.totals(
             loss,
@@ -307,6 +307,12 @@ class TrainingLoop:
             device=self.session.device,
         )
         return loss, _Asked(*(bool(number) for number in asked))
+
+    @property
+    def _checkpoint_seconds(self) -> float:
+        """How old the last checkpoint may be; by default writing takes a fiftieth of the time."""
+        chosen = self.config.checkpoint_seconds
+        return max(60.0, 50 * self.clock.writing) if chosen is None else chosen
 
     def _stop_if_asked(self) -> None:
         if self.asked.interrupt:
@@ -378,7 +384,7 @@ class _Clock:
 
     def __init__(self, seconds_before: float) -> None:
         self._start = time.perf_counter() - seconds_before
-        self.checkpointed()
+        self.checkpointed(0.0)
 
     def seconds(self) -> float:
         return time.perf_counter() - self._start
@@ -386,5 +392,6 @@ class _Clock:
     def since_checkpoint(self) -> float:
         return time.perf_counter() - self._checkpoint
 
-    def checkpointed(self) -> None:
-        self._checkpoint = time.perf_counter()
+    def checkpointed(self, writing: float) -> None:
+        """A checkpoint has just been written, which took so long."""
+        self._checkpoint, self.writing = time.perf_counter(), writing
