@@ -1,4 +1,4 @@
-"""How the demo's networks are best trained: one change at a time from the defaults.
+"""How the demo's networks are best trained: one change at a time from a base.
 
     python -m benchmarks.training_defaults --folder /tmp/defaults --models fno --settings base,noise
 
@@ -36,6 +36,9 @@ from pdesurrogate.training import (
 )
 
 RESULTS = Path(__file__).with_name("results")
+BASE_RATES = {"multi-resnet": 2e-3, "residual-unet": 2e-3, "fno": 1e-2}
+"""Of all settings that do not name another, whatever the models' own have become."""
+
 LEADS = (1, 4, 8, 12)
 STARTS = (3, 8, 12)
 """Last given frames; every history up to four frames has them."""
@@ -43,7 +46,7 @@ STARTS = (3, 8, 12)
 
 @dataclass(frozen=True)
 class Setting:
-    """A change from the defaults.
+    """A change from the base.
 
     Args:
         training: Options of the training.
@@ -116,7 +119,8 @@ def _measured(name: str, model: str, seed: int, data: Ladder, folder: Path) -> d
     if kept.exists():
         return dict(json.loads(kept.read_text()))
     setting, started = SETTINGS[name], time.process_time()
-    config = TrainingConfig(**{"epochs": DemoConfig().epochs, "seed": seed, **setting.training})
+    base = {"epochs": DemoConfig().epochs, "seed": seed, "learning_rate": BASE_RATES[model]}
+    config = TrainingConfig(**{**base, **setting.training})
     spec = replace(DEMO_MODELS[model], **setting.model)
     surrogate = ps.train(spec, data, 32, run, config, resume=run.exists())
     seconds = round(time.process_time() - started)
