@@ -10,10 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.models import Part
+from pdesurrogate.models.options import require_at_least
 from pdesurrogate.rollout import rollout
 from pdesurrogate.training.losses import Criterion
 
-__all__ = ["Objective", "Step", "predicted_blocks"]
+__all__ = ["Objective", "SeveralSteps", "Step", "predicted_blocks"]
 
 Step = Callable[[Float[Tensor, "batch time channel y x"]], Float[Tensor, "batch time channel y x"]]
 """Advances a window, differentiably; the newly predicted frames are its last ones."""
@@ -58,6 +59,28 @@ class Objective(Part, ABC):
             following: The true frames after them, `num_steps` times as many as a step predicts.
             loss: Compares predicted with true frames; it ignores channels that are conditions.
         """
+
+
+@dataclass(frozen=True)
+class SeveralSteps(Objective, ABC):
+    """An objective of several steps in a row.
+
+    Args:
+        steps: How many.
+
+    Raises:
+        ValueError: If `steps` is below 1.
+    """
+
+    steps: int = 2
+
+    def __post_init__(self) -> None:
+        require_at_least(self, steps=1)
+
+    @property
+    def num_steps(self) -> int:
+        """As many as `steps`."""
+        return self.steps
 
 
 def predicted_blocks(

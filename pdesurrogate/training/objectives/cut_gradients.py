@@ -9,13 +9,13 @@ from torch import Tensor
 
 from pdesurrogate.models.options import require_at_least
 from pdesurrogate.training.losses import Criterion
-from pdesurrogate.training.objectives.base import Objective, Step
+from pdesurrogate.training.objectives.base import SeveralSteps, Step
 
 __all__ = ["CutGradients"]
 
 
 @dataclass(frozen=True)
-class CutGradients(Objective):
+class CutGradients(SeveralSteps):
     r"""The mean error of several steps in a row, whose gradient passes through few of them.
 
     $$ \frac1m \sum_{k=1}^m \ell\big(U(\bar u_{k-1}),\, u_k\big), \qquad \bar u_k = U(\bar u_{k-1}),
@@ -39,16 +39,10 @@ class CutGradients(Objective):
         simulators on transient dynamics*.
     """
 
-    steps: int = 2
     every: int = 1
 
     def __post_init__(self) -> None:
         require_at_least(self, steps=1, every=1)
-
-    @property
-    def num_steps(self) -> int:
-        """As many as `steps`."""
-        return self.steps
 
     def __call__(
         self,

@@ -8,15 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.models.options import require_at_least
 from pdesurrogate.training.losses import Criterion
-from pdesurrogate.training.objectives.base import Objective, Step
+from pdesurrogate.training.objectives.base import SeveralSteps, Step
 
 __all__ = ["Pushforward"]
 
 
 @dataclass(frozen=True)
-class Pushforward(Objective):
+class Pushforward(SeveralSteps):
     r"""The error of one step from frames that carry the network's own error.
 
     $$ \tfrac12\, \ell\big(U(u_0),\, u_1\big) + \tfrac12\, \ell\big(U(\bar u_{m-1}),\, u_m\big),
@@ -40,16 +39,7 @@ class Pushforward(Objective):
         Brandstetter, Worrall & Welling (2022), *Message Passing Neural PDE Solvers*, §3.1.
     """
 
-    steps: int = 2
     one_step: bool = True
-
-    def __post_init__(self) -> None:
-        require_at_least(self, steps=1)
-
-    @property
-    def num_steps(self) -> int:
-        """As many as `steps`."""
-        return self.steps
 
     def __call__(
         self,

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.models.options import require_at_least
 from pdesurrogate.training.losses import Criterion
-from pdesurrogate.training.objectives.base import Objective, Step, predicted_blocks
+from pdesurrogate.training.objectives.base import SeveralSteps, Step, predicted_blocks
 
 __all__ = ["Unrolled"]
 
 
 @dataclass(frozen=True)
-class Unrolled(Objective):
+class Unrolled(SeveralSteps):
     r"""The mean error of several steps in a row, each from the one before, with the full gradient.
 
     $$ \frac1m \sum_{k=1}^m \ell\big(U^k(u_0),\, u_k\big) $$
@@ -33,16 +32,6 @@ class Unrolled(Objective):
         Iterative PDE-Solvers*. List, Chen & Thuerey (2025), *Differentiability in unrolled training
         of neural physics simulators on transient dynamics*.
     """
-
-    steps: int = 2
-
-    def __post_init__(self) -> None:
-        require_at_least(self, steps=1)
-
-    @property
-    def num_steps(self) -> int:
-        """As many as `steps`."""
-        return self.steps
 
     def __call__(
         self,
