@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from pdesurrogate.evaluation import evaluate, open_evaluation, write_evaluation
     from pdesurrogate.report import plot_levels, write_report
     from pdesurrogate.surrogate import Surrogate
-    from pdesurrogate.training import TrainingConfig, find_learning_rate, train
+    from pdesurrogate.training import TrainingConfig, extend, find_learning_rate, train
     from pdesurrogate.training.sweep import sweep
 
 __all__ = [
     "Surrogate",
     "TrainingConfig",
     "evaluate",
+    "extend",
     "find_learning_rate",
     "generate",
     "initial_conditions",
@@ -40,6 +41,7 @@ _HOME = {
     "Surrogate": "surrogate",
     "TrainingConfig": "training",
     "evaluate": "evaluation",
+    "extend": "training",
     "find_learning_rate": "training",
     "generate": "data",
     "open_dataset": "data",

@@ -17,6 +17,7 @@ import pdesurrogate.metrics
 import pdesurrogate.models
 from pdesurrogate.cli.checking import check
 from pdesurrogate.cli.costs import describe_cost
+from pdesurrogate.cli.extending import extend_parser, run_extend
 from pdesurrogate.cli.info import describe
 from pdesurrogate.cli.networks import allowed_models, model_names
 from pdesurrogate.cli.parsing import Parser
@@ -32,7 +33,6 @@ from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.matching import Target
 from pdesurrogate.models.part import Part
 from pdesurrogate.report import write_report
-from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import TrainingConfig, find_learning_rate, train
 
 __all__ = ["COMMANDS", "Command", "model_names"]
@@ -204,7 +204,10 @@ def _evaluate_parser() -> Parser:
     parser.add_argument("--data", type=str, required=True, help="folder of the dataset")
     parser.add_argument("--resolutions", type=list[int], required=True, help="rungs to walk")
     parser.add_argument(
-        "--protocols", type=list[str], default=list(known_protocols()), help="how to go to a grid"
+        "--protocols",
+        type=list[str] | None,
+        default=None,
+        help="how to go to a finer grid; by default in every way that goes, but for polyphase",
     )
     parser.add_argument("--out", type=str, required=True, help="netCDF file to write")
     parser.add_argument("--num_steps", type=int | None, default=None, help="frames to predict")
@@ -228,7 +231,7 @@ def _evaluate(arguments: Any) -> None:
         raise FileExistsError(f"{out} exists; give --overwrite to replace it")
     models = allowed_models(arguments.models)
     table = evaluate(
-        [Surrogate.load(run, specs=models) for run in arguments.runs],
+        arguments.runs,
         open_dataset(arguments.data),
         arguments.resolutions,
         arguments.protocols,
@@ -237,6 +240,7 @@ def _evaluate(arguments: Any) -> None:
         other_data=arguments.other_data,
         device=arguments.device,
         commands=commands_of(arguments),
+        specs=models,
     )
     write_evaluation(table, out)
     print(out)
@@ -248,9 +252,10 @@ def commands_of(arguments: Any) -> list[str]:
     lines = [["generate", str(Path(data) / "recipe.yaml"), "--out", data]]
     lines += [["train", "--config", str(Path(r) / "config.yaml"), "--out", r] for r in runs]
     rungs = json.dumps(list(arguments.resolutions))
-    named = f"[{', '.join(arguments.protocols)}]"
     lines.append(["evaluate", *runs, "--data", data, "--resolutions", rungs])
-    lines[-1] += ["--protocols", named, "--out", str(arguments.out)]
+    if arguments.protocols is not None:
+        lines[-1] += ["--protocols", f"[{', '.join(arguments.protocols)}]"]
+    lines[-1] += ["--out", str(arguments.out)]
     for option, default in (("num_steps", None), ("num_trajectories", None), ("device", "cpu")):
         if arguments[option] != default:
             lines[-1] += [f"--{option}", str(arguments[option])]
@@ -377,6 +382,7 @@ COMMANDS = {
     "find-rate": Command("look for a learning rate", _find_rate_parser, _find_rate),
     "train": Command("train a surrogate", _train_parser, _train),
     "sweep": Command("train models, settings and seeds", sweep_parser, run_sweep),
+    "extend": Command("teach runs finer grids", extend_parser, run_extend),
     "evaluate": Command("measure surrogates on every grid", _evaluate_parser, _evaluate),
     "report": Command("write a page about evaluations", _report_parser, _report),
     "info": Command("describe a dataset, a run or an evaluation", _info_parser, _info),

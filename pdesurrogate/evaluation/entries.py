@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -102,10 +102,17 @@ class SurrogateEntry:
     Args:
         surrogate: On the device of the evaluation.
         label: What is known of it, with a name that is unique in the evaluation.
+        equation: The physics of the dataset; None where nobody knows.
+        trust: See `Setting.trust`.
+        extensions: What the surrogate was extended by, by the resolution of the finer grid, on the
+            device of the evaluation.
     """
 
     surrogate: Surrogate
     label: RunLabel
+    equation: Equation | None = None
+    trust: tuple[float, ...] = ()
+    extensions: Mapping[int, Surrogate] = field(default_factory=dict)
     is_forecast: bool = True
 
     @property
@@ -124,9 +131,37 @@ class SurrogateEntry:
         return self.surrogate.info.bundle
 
     def takes_part(self, protocol: TransferProtocol, resolution: int) -> bool:
-        """On the training grid as `native`, on finer ones under every protocol."""
+        """On the training grid as `native`, on finer ones under every protocol that goes there."""
         trained = self.band_grid.resolution
-        return resolution > trained or (resolution == trained and isinstance(protocol, Native))
+        if resolution == trained:
+            return isinstance(protocol, Native)
+        return resolution > trained and self.reason_against(protocol, resolution) is None
+
+    def reason_against(self, protocol: TransferProtocol, resolution: int) -> str | None:
+        """Why a protocol does not go to a finer grid; None if it does."""
+        return protocol.reason_against(self.setting(self.band_grid.at_resolution(resolution)))
+
+    def setting(self, grid: Grid, variants: Sequence[Equation] = ()) -> Setting:
+        """What a protocol is told.
+
+        Args:
+            grid: The evaluation grid.
+            variants: The equation of each trajectory, where they differ.
+        """
+        info = self.surrogate.info
+        carrier = None
+        if self.equation is not None:
+            carrier = self.equation.carrier(info.fields, variants=variants)
+        return Setting(
+            training_grid=self.band_grid,
+            evaluation_grid=grid,
+            fields=info.fields,
+            time_step=info.time_step,
+            bundle=info.bundle,
+            carrier=carrier,
+            trust=self.trust,
+            extension=self.extensions.get(grid.resolution),
+        )
 
     def predict(
         self, frames: Frames, protocol: TransferProtocol
@@ -137,7 +172,7 @@ class SurrogateEntry:
             ValueError: If the protocol gives fewer frames than a step predicts.
         """
         info = self.surrogate.info
-        setting = Setting(self.band_grid, frames.grid, info.fields, info.time_step, info.bundle)
+        setting = self.setting(frames.grid, frames.variants)
         carried = protocol.carry(self.surrogate.step, setting)
         start = frames.select((*self.fields, *info.condition_names)).given[:, -info.history :]
         conditions = start[:, -1:, len(info.fields) :]

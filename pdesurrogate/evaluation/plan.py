@@ -11,15 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.devices import check_device
 from pdesurrogate.evaluation.baselines import CoarseSolver, Persistence, TruncationFloor
 from pdesurrogate.evaluation.entries import Entry, SurrogateEntry
-from pdesurrogate.evaluation.protocols import Native, TransferProtocol, named
+from pdesurrogate.evaluation.extensions import extensions_of
+from pdesurrogate.evaluation.protocol_choice import (
+    applicable,
+    chosen_protocols,
+    require_applicable,
+    with_trust,
+)
+from pdesurrogate.evaluation.protocols import Native, TransferProtocol
 from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
+from pdesurrogate.models import ModelSpec, Part
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.transfer import restrict
 
@@ -72,17 +81,18 @@ def plan_evaluation(
     surrogates: Sequence[Surrogate | str | os.PathLike[str]],
     data: Ladder,
     resolutions: Sequence[int],
-    protocols: Sequence[TransferProtocol | str],
+    protocols: Sequence[TransferProtocol | str] | None,
     *,
     split: str,
     num_trajectories: int | None,
     num_steps: int | None,
     device: str,
     other_data: bool = False,
+    specs: Sequence[type[ModelSpec | Part | nn.Module]] = (),
 ) -> Plan:
     """Check everything that was asked for and lay out the evaluation; see `evaluate`."""
     check_device(device)
-    loaded = [_load(item) for item in surrogates]
+    loaded = [_load(item, specs) for item in surrogates]
     infos = [surrogate.info for surrogate in loaded]
     for info in infos:
         _check_dataset(info, data, other_data)
@@ -92,24 +102,36 @@ def plan_evaluation(
     _check_transfer([data.grid(n) for n in trained], [data.grid(n) for n in rungs])
     fields = _scored_fields(infos, data)
     history = max([info.history for info in infos], default=1)
-    if not protocols:
-        raise ValueError("an evaluation needs at least one protocol, such as native")
-    chosen = tuple(named(item) if isinstance(item, str) else item for item in protocols)
-    twice = [name for name, count in Counter(p.name for p in chosen).items() if count > 1]
-    if twice:
-        raise ValueError(f"the protocol {twice[0]!r} is named twice; name each once")
-    is_native = [isinstance(protocol, Native) for protocol in chosen]
-    labels = _labels(infos, [None if isinstance(s, Surrogate) else Path(s) for s in surrogates])
+    num_steps = _at_most(
+        "num_steps",
+        num_steps,
+        data.num_frames - history,
+        f"{data.path} holds {data.num_frames} frames {data.time_step:g} apart, the first "
+        f"{history} of them given",
+    )
+    wanted = chosen_protocols(protocols)
+    paths = [None if isinstance(item, Surrogate) else Path(item) for item in surrogates]
     entries = [
-        SurrogateEntry(surrogate.to(device), label)
-        for surrogate, label in zip(loaded, labels, strict=True)
+        SurrogateEntry(
+            surrogate.to(device),
+            label,
+            data.equation,
+            extensions={} if path is None else extensions_of(surrogate, path, data, rungs, device),
+        )
+        for surrogate, label, path in zip(loaded, _labels(infos, paths), paths, strict=True)
     ]
+    if protocols is None:
+        wanted = applicable(wanted, entries, rungs)
+    else:
+        require_applicable(wanted, entries, rungs)
+    entries = with_trust(entries, wanted, rungs, data, num_steps)
+    is_native = [isinstance(protocol, Native) for protocol in wanted]
     told = {name for info in infos for name in info.condition_names}
     loaded_fields = {*fields, *data.prognostic_fields, *told}
     return Plan(
         data=data,
         entries=(*entries, *_baselines(tuple(fields.values()), trained, data, device)),
-        protocols=chosen if any(is_native) else (Native(), *chosen),
+        protocols=wanted if any(is_native) else (Native(), *wanted),
         native_everywhere=any(is_native),
         resolutions=rungs,
         fields=tuple(fields.values()),
@@ -121,18 +143,14 @@ def plan_evaluation(
         split=split,
         trajectories=_trajectories(split, num_trajectories, data),
         history=history,
-        num_steps=_at_most(
-            "num_steps",
-            num_steps,
-            data.num_frames - history,
-            f"{data.path} holds {data.num_frames} frames {data.time_step:g} apart, the first "
-            f"{history} of them given",
-        ),
+        num_steps=num_steps,
     )
 
 
-def _load(item: Surrogate | str | os.PathLike[str]) -> Surrogate:
-    surrogate = item if isinstance(item, Surrogate) else Surrogate.load(item)
+def _load(
+    item: Surrogate | str | os.PathLike[str], specs: Sequence[type[ModelSpec | Part | nn.Module]]
+) -> Surrogate:
+    surrogate = item if isinstance(item, Surrogate) else Surrogate.load(item, specs=specs)
     surrogate.module.eval()
     return surrogate
 

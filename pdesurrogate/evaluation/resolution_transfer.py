@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import xarray as xr
+from torch import nn
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation.entries import SurrogateEntry
@@ -19,6 +20,7 @@ from pdesurrogate.evaluation.provenance import library_versions, machine
 from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, empty_evaluation
 from pdesurrogate.evaluation.walk import Walk, complete_shells, spectrum_steps
 from pdesurrogate.metrics.spectrum import wavenumber_attributes
+from pdesurrogate.models import ModelSpec, Part
 from pdesurrogate.progress import progress_display
 from pdesurrogate.surrogate import Surrogate
 
@@ -31,7 +33,7 @@ def evaluate(
     surrogates: Sequence[Surrogate | str | os.PathLike[str]],
     data: Ladder,
     resolutions: Sequence[int],
-    protocols: Sequence[TransferProtocol | str] = ("native", "projected"),
+    protocols: Sequence[TransferProtocol | str] | None = None,
     *,
     split: str = "test",
     num_trajectories: int | None = None,
@@ -41,6 +43,7 @@ def evaluate(
     other_data: bool = False,
     device: str = "cpu",
     commands: Sequence[str] = (),
+    specs: Sequence[type[ModelSpec | Part | nn.Module]] = (),
 ) -> xr.DataTree:
     """Roll every surrogate out on every grid and compare it with the truth and the baselines.
 
@@ -54,7 +57,9 @@ def evaluate(
         surrogates: Surrogates, or directories of finished runs.
         data: The dataset that they were trained on.
         resolutions: Rungs to evaluate on.
-        protocols: Names of exported transfer protocols, or protocols of your own.
+        protocols: Names of exported transfer protocols, or protocols of your own, each of which
+            must go with some run and rung; None for those of `native`, `projected`, `transported`
+            and `extended` that do.
         split: `train`, `valid` or `test`.
         num_trajectories: How many trajectories, from the first; all by default.
         num_steps: Frames to predict; as many as the dataset has by default.
@@ -65,6 +70,7 @@ def evaluate(
             fields and training grid are among this one's, and their time step is a multiple of its.
         device: Where to compute, `cpu` or `cuda`.
         commands: Command lines that lead to this evaluation, for whoever wants to repeat it.
+        specs: Networks, specs and parts of your own that a run may be built from.
 
     Returns:
         The tree whose root holds the variables of `pdesurrogate.evaluation.schema`, nothing
@@ -88,6 +94,7 @@ def evaluate(
         num_steps=num_steps,
         other_data=other_data,
         device=device,
+        specs=specs,
     )
     if example_trajectory not in plan.trajectories:
         raise ValueError(f"example_trajectory {example_trajectory} is not among those evaluated")

@@ -6,6 +6,9 @@ from pdesurrogate.operators.cosine import (
     PoissonSolver,
     neumann_poisson,
 )
+from pdesurrogate.operators.damping import damp
+from pdesurrogate.operators.flow_map import FlowMap, trace_back
+from pdesurrogate.operators.lookup import look_up, places
 from pdesurrogate.operators.muscl import monotonised_slopes
 from pdesurrogate.operators.semi_lagrangian import sample_bilinear
 from pdesurrogate.operators.spectral import (
@@ -43,6 +46,7 @@ from pdesurrogate.operators.upwind import (
 
 __all__ = [
     "AdvectiveFlux",
+    "FlowMap",
     "FourierBasis",
     "FourierPoisson",
     "KorenLimiter",
@@ -51,11 +55,13 @@ __all__ = [
     "SphericalHarmonics",
     "ThirdOrderUpwind",
     "average_to_centres",
+    "damp",
     "derivative",
     "divergence",
     "inverse_laplacian",
     "laplacian",
     "linear_truncation",
+    "look_up",
     "midpoints",
     "mirror_about_faces",
     "mirror_about_nodes",
@@ -64,10 +70,12 @@ __all__ = [
     "monotonised_slopes",
     "neumann_poisson",
     "no_slip_ghosts",
+    "places",
     "pressure_gradient",
     "quadratic_truncation",
     "sample_bilinear",
     "spherical_harmonics",
+    "trace_back",
     "transport",
     "velocity_from_vorticity",
     "vorticity_from_velocity",

@@ -2,6 +2,7 @@
 
 from pdesurrogate.solvers.bathymetry import Bathymetry, RandomHills
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
+from pdesurrogate.solvers.carrier import Carrier, FieldCarrier
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
 from pdesurrogate.solvers.coriolis import Coriolis, EquatorialPlane, UniformRotation
 from pdesurrogate.solvers.earth_orography import EarthOrography
@@ -52,6 +53,7 @@ __all__ = [
     "Bathymetry",
     "BuoyantSmoke",
     "BuoyantSmokeSolver",
+    "Carrier",
     "ChannelFlow",
     "ChannelFlowSolver",
     "ChannelState",
@@ -63,6 +65,7 @@ __all__ = [
     "EarthOrography",
     "Equation",
     "EquatorialPlane",
+    "FieldCarrier",
     "FlowState",
     "ForcedSphereState",
     "ForcedSphericalShallowWater",

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid
+from pdesurrogate.solvers.carrier import Carrier, field_carrier
 
 __all__ = [
     "Diagnosing",
@@ -166,6 +167,22 @@ class Equation(ABC):
         A longer one is not refused. It is `dt` unless an equation says otherwise.
         """
         return dt
+
+    def carrier(
+        self: _E, fields: Sequence[Field], *, variants: Sequence[_E] = ()
+    ) -> Carrier | None:
+        """How the flow carries some of its fields, over a step of any length.
+
+        As the fields themselves say, unless an equation knows more.
+
+        Args:
+            fields: What is to be carried, in channel order.
+            variants: One equation per trajectory, as for `discretise`.
+
+        Returns:
+            None if nothing is known of what carries them.
+        """
+        return field_carrier(fields)
 
     @abstractmethod
     def discretise(

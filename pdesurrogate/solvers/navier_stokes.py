@@ -13,6 +13,7 @@ from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import Grid, PeriodicBox
 from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.solvers.forcing import Forcing
+from pdesurrogate.solvers.navier_stokes_carrier import VorticityCarrier
 from pdesurrogate.solvers.navier_stokes_solver import PeriodicNavierStokesSolver
 
 __all__ = ["PeriodicNavierStokes"]
@@ -86,6 +87,22 @@ class PeriodicNavierStokes(Equation):
         return (
             Diagnostic("energy", "1", "mean kinetic energy, half the mean square of the velocity"),
             Diagnostic("enstrophy", "1", "mean enstrophy, half the mean square of the vorticity"),
+        )
+
+    def carrier(
+        self, fields: Sequence[Field], *, variants: Sequence[PeriodicNavierStokes] = ()
+    ) -> VorticityCarrier | None:
+        """See `VorticityCarrier`; None unless the fields tell the velocity."""
+        names = tuple(field.name for field in fields)
+        if "vorticity" not in names and not {"velocity_x", "velocity_y"} <= set(names):
+            return None
+        equations = tuple(variants) or (self,)
+        return VorticityCarrier(
+            names,
+            viscosity=tuple(e.viscosity for e in equations),
+            drag=tuple(e.drag for e in equations),
+            diffusivity=tuple(e.tracer_diffusivity or 0.0 for e in equations),
+            gradient=tuple(e.tracer_gradient for e in equations),
         )
 
     def check_resolved(self, grid: Grid) -> None:

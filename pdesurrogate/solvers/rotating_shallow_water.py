@@ -14,6 +14,7 @@ from pdesurrogate.grids import Grid, PeriodicBox
 from pdesurrogate.solvers.coriolis import Coriolis, UniformRotation
 from pdesurrogate.solvers.equation import Equation, UnstableStepError, check_time_step
 from pdesurrogate.solvers.rotating_shallow_water_solver import RotatingShallowWaterSolver
+from pdesurrogate.solvers.shallow_water_carrier import PlaneCarrier
 from pdesurrogate.solvers.time_stepping import advised_step
 
 __all__ = ["RotatingShallowWater"]
@@ -113,6 +114,22 @@ class RotatingShallowWater(Equation):
             Diagnostic("mass", "m", "mean depth of the fluid"),
             Diagnostic("energy", "m3 s-2", "mean kinetic and available potential energy"),
             Diagnostic("potential_enstrophy", "m-1 s-2", "mean potential enstrophy"),
+        )
+
+    def carrier(
+        self, fields: Sequence[Field], *, variants: Sequence[RotatingShallowWater] = ()
+    ) -> PlaneCarrier | None:
+        """See `PotentialVorticityCarrier`; None unless depth and velocity are among the fields."""
+        names = tuple(field.name for field in fields)
+        if not {"height", *_VELOCITY} <= set(names):
+            return None
+        equations = tuple(variants) or (self,)
+        return PlaneCarrier(
+            names,
+            gravity=tuple(e.gravity for e in equations),
+            rotation=tuple(e.coriolis for e in equations),
+            hyperviscosity=tuple(e.hyperviscosity for e in equations),
+            order=self.hyperviscosity_order,
         )
 
     def check_stable(self, grid: Grid, dt: float) -> None:

@@ -15,6 +15,7 @@ from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.operators.spherical_harmonics import quadratic_truncation
 from pdesurrogate.solvers.equation import Equation, UnstableStepError, check_time_step
 from pdesurrogate.solvers.orography import Orography
+from pdesurrogate.solvers.shallow_water_carrier import SphereCarrier
 from pdesurrogate.solvers.spherical_shallow_water_solver import SphericalShallowWaterSolver
 from pdesurrogate.solvers.time_stepping import advised_step
 
@@ -168,6 +169,28 @@ class SphericalShallowWater(Equation):
             Diagnostic("energy", "m3 s-2", "mean kinetic and potential energy, over density"),
             Diagnostic("potential_enstrophy", "m-1 s-2", "mean potential enstrophy"),
             Diagnostic("angular_momentum", "m3 s-1", "mean angular momentum, over density"),
+        )
+
+    def carrier(
+        self, fields: Sequence[Field], *, variants: Sequence[SphericalShallowWater] = ()
+    ) -> SphereCarrier | None:
+        """See `PotentialVorticityCarrier`; None unless depth and wind are among the fields.
+
+        The hyperdiffusion of a step is left out where its degree is that of a solver's grid.
+        """
+        names = tuple(field.name for field in fields)
+        if not {"height", *_WIND} <= set(names):
+            return None
+        equations = tuple(variants) or (self,)
+        degree = self.hyperdiffusion_degree
+        return SphereCarrier(
+            names,
+            gravity=tuple(e.gravity for e in equations),
+            rotation_rate=tuple(e.rotation_rate for e in equations),
+            radius=self.radius,
+            damping=0.0 if degree is None else 1 / self.hyperdiffusion_time,
+            damped_degree=degree or 1,
+            order=self.hyperdiffusion_order,
         )
 
     def check_stable(self, grid: Grid, dt: float) -> None:

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from pdesurrogate.surrogate.detail_transport import DetailTransport, TransportOptions
+from pdesurrogate.surrogate.extension import (
+    Extension,
+    ExtensionModule,
+    extension_directory,
+    load_extension,
+)
 from pdesurrogate.surrogate.info import SurrogateInfo
 from pdesurrogate.surrogate.surrogate import Surrogate
 
-__all__ = ["Surrogate", "SurrogateInfo"]
+__all__ = [
+    "DetailTransport",
+    "Extension",
+    "ExtensionModule",
+    "Surrogate",
+    "SurrogateInfo",
+    "TransportOptions",
+    "extension_directory",
+    "load_extension",
+]

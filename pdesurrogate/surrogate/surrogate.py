@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from inspect import isabstract
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as serialise_tensors
 from torch import Tensor, nn
 
 from pdesurrogate import models
 from pdesurrogate.conditioning import ConditionNormaliser, condition_values
-from pdesurrogate.files import write_atomically
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.part import Part, parts_from_plain
@@ -29,11 +23,10 @@ from pdesurrogate.models.user_code import answering_for
 from pdesurrogate.models.user_model import UserModel, class_path, networks_named
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout_frames
+from pdesurrogate.surrogate.files import read_surrogate, write_surrogate
 from pdesurrogate.surrogate.info import SurrogateInfo
 
 __all__ = ["Surrogate"]
-
-DESCRIPTION, WEIGHTS = "surrogate.json", "model.safetensors"
 
 
 class Surrogate:
@@ -81,6 +74,16 @@ class Surrogate:
         """Each field's standard deviation of the change over one frame; 1 for a constant field."""
         return self._change_std
 
+    def normalised(
+        self, u: Float[Tensor, "*lead channel y x"]
+    ) -> Float[Tensor, "*lead channel y x"]:
+        """Fields as the network is given them."""
+        return (u - self._mean) / self._std
+
+    def in_units(self, u: Float[Tensor, "*lead channel y x"]) -> Float[Tensor, "*lead channel y x"]:
+        """Fields in physical units again; undoes `normalised`."""
+        return self._mean + self._std * u
+
     @property
     def device(self) -> torch.device:
         """Where it computes."""
@@ -110,13 +113,27 @@ class Surrogate:
         window = window[:, -self.info.history :]
         fields, conditions = window.tensor_split([num_fields], dim=2)
         told = conditions[:, -1]
-        output = self.module(self._network_inputs(fields, told)).unflatten(1, (bundle, num_fields))
-        if self.info.predicts_change:
-            predicted = fields[:, -1:] + self._change_std * output
-        else:
-            predicted = self._mean + self._std * output
+        predicted = self.predict(fields, self._normalised_conditions(told))
         frames = torch.cat([predicted, told[:, None].expand(-1, bundle, -1, -1, -1)], dim=2)
         return torch.cat([window[:, bundle:], frames], dim=1)
+
+    def predict(
+        self,
+        fields: Float[Tensor, "batch time channel y x"],
+        conditions: Float[Tensor, "batch condition y x"],
+    ) -> Float[Tensor, "batch bundle channel y x"]:
+        """The frames that follow a window, for who holds normalised conditions.
+
+        Args:
+            fields: The last `history` frames in physical units.
+            conditions: What the network is told besides, as it is told it.
+        """
+        given = self.normalised(fields).flatten(1, 2)
+        output = self.module(torch.cat([given, conditions], dim=1))
+        output = output.unflatten(1, (self.info.bundle, len(self.info.fields)))
+        if self.info.predicts_change:
+            return fields[:, -1:] + self._change_std * output
+        return self._mean + self._std * output
 
     def network_target(
         self,
@@ -203,17 +220,7 @@ class Surrogate:
         Args:
             directory: Created if absent; other files in it are left alone.
         """
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        state = {name: value.cpu().contiguous() for name, value in self.module.state_dict().items()}
-        weights = serialise_tensors({name: _as_real(value) for name, value in state.items()})
-        description = {
-            **self.info.to_dict(),
-            "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        }
-        write_atomically(directory / WEIGHTS, weights)
-        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-        write_atomically(directory / DESCRIPTION, text.encode())
+        write_surrogate(self.module, self.info, directory)
 
     @classmethod
     def load(
@@ -236,27 +243,13 @@ class Surrogate:
             FileNotFoundError: If the directory or one of the files is absent.
             ValueError: If a file is foreign or damaged, or names an unknown model.
         """
-        directory = Path(directory)
-        path = directory / DESCRIPTION
-        try:
-            description = json.loads(_read(path))
-            info = SurrogateInfo.from_dict(description)
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            raise ValueError(f"{path} does not describe a surrogate: {error}") from error
-        module = _build(info, specs, path)
-        weights = _read(directory / WEIGHTS)
-        if hashlib.sha256(weights).hexdigest() != description.get("weights_sha256"):
-            raise ValueError(
-                f"{directory / WEIGHTS} is damaged or of another surrogate: "
-                f"its checksum is not the one in {DESCRIPTION}"
-            )
-        _fill(module, load_tensors(weights), directory / WEIGHTS)
-        return cls(module.eval().requires_grad_(False), info)
+        module, info = read_surrogate(directory, lambda info: _build(info, specs))
+        return cls(module, info)
 
     def _network_inputs(self, fields: Tensor, told: Tensor) -> Tensor:
         """The frames of a window, normalised, as channels, and what the network is told."""
-        normalised = ((fields - self._mean) / self._std).flatten(1, 2)
-        return torch.cat([normalised, self._normalised_conditions(told)], dim=1)
+        given = self.normalised(fields).flatten(1, 2)
+        return torch.cat([given, self._normalised_conditions(told)], dim=1)
 
     @property
     def _dimensions(self) -> tuple[str, ...]:
@@ -330,14 +323,9 @@ class Surrogate:
         )
 
 
-def _build(
-    info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part | nn.Module]], path: Path
-) -> nn.Module:
+def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part | nn.Module]]) -> nn.Module:
     """The untrained network that `info` describes."""
-    try:
-        kind = _users_model(info, specs) if "." in info.model else _spec(info, specs)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    kind = _users_model(info, specs) if "." in info.model else _spec(info, specs)
     try:
         spec = kind(info.options)
         with answering_for(spec, info.model):
@@ -345,7 +333,7 @@ def _build(
                 info.in_channels, info.out_channels, info.training_grid, info.parameter_channels
             )
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} gives {info.model} options it does not take: {error}") from error
+        raise TypeError(f"it gives {info.model} options it does not take: {error}") from error
 
 
 def _spec(
@@ -387,25 +375,6 @@ def _check_networks(
             )
 
 
-@torch.no_grad()
-def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Put the saved tensors into the module."""
-    expected = module.state_dict()
-    strangers = sorted(expected.keys() ^ tensors.keys())
-    if strangers:
-        raise ValueError(f"{path} does not fit the model: tensor {strangers[0]!r} is not in both")
-    for name, value in expected.items():
-        found = tensors[name]
-        if _as_real(value).shape != found.shape:
-            raise ValueError(f"{path} does not fit the model: tensor {name!r} has another shape")
-        value.copy_(torch.view_as_complex(found) if value.is_complex() else found)
-
-
-def _as_real(tensor: Tensor) -> Tensor:
-    """Complex numbers as pairs: the weights' format knows only real ones."""
-    return torch.view_as_real(tensor).contiguous() if tensor.is_complex() else tensor
-
-
 def _positive(moments: Sequence[float]) -> list[float]:
     """A field that never changes is divided by 1, not by 0."""
     return [moment if moment > 0 else 1.0 for moment in moments]
@@ -444,11 +413,3 @@ def _extent(given: xr.Dataset, axis: str) -> float | None:
         return None
     points = given[axis].values
     return float((points[-1] - points[0]) * len(points) / (len(points) - 1))
-
-
-def _read(path: Path) -> bytes:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no directory {path.parent}")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: {path.parent} holds no finished surrogate")
-    return path.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pdesurrogate.training.config import Precision, Stage, TrainingConfig
+from pdesurrogate.training.extending import extend
 from pdesurrogate.training.loop import NonFiniteLossError
 from pdesurrogate.training.losses import (
     H1,
@@ -51,6 +52,7 @@ __all__ = [
     "Unrolled",
     "WarmupCosine",
     "WeightedSum",
+    "extend",
     "find_learning_rate",
     "sweep",
     "train",

@@ -118,6 +118,7 @@ def untrained(
         name: How tables call it.
         earlier: Of the surrogate whose normalisation it takes over; None to measure it.
     """
+    assert stage.spec is not None
     torch.manual_seed(stage.seed)
     return untrained_surrogate(stage.spec, data, stage.resolution, stage.config, name, earlier)
 

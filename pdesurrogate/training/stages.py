@@ -25,7 +25,7 @@ class PlannedStage:
     Args:
         number: Of the stage, counted from 0.
         count: How many stages there are.
-        spec: The network.
+        spec: The network; None where the surrogate comes with it.
         resolution: The rung that the stage is for: the grid of the surrogate.
         shares: Share of the batches that is seen on each rung.
         config: The user's choices, with the stage's own epochs and learning rate.
@@ -35,7 +35,7 @@ class PlannedStage:
 
     number: int
     count: int
-    spec: ModelSpec
+    spec: ModelSpec | None
     resolution: int
     shares: Mapping[int, float]
     config: TrainingConfig

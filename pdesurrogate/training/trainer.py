@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -26,7 +26,7 @@ from pdesurrogate.training.run_directory import RunDirectory
 from pdesurrogate.training.stages import PlannedStage, continue_from, reported
 from pdesurrogate.training.tracking import open_trackers
 
-__all__ = ["train"]
+__all__ = ["TrainingPlan", "carry_out", "train"]
 
 
 def train(
@@ -66,10 +66,63 @@ def train(
         SystemExit: On SIGTERM, likewise, with the exit code 143.
     """
     plan = planned(spec, data, resolution, config or TrainingConfig())
+    settings = run_settings(spec, plan.data, resolution, plan.config)
+    unsaid = unsaid_settings(spec, plan.config)
+    return carry_out(plan, out, settings, unsaid, resume=resume, overwrite=overwrite)
+
+
+@runtime_checkable
+class TrainingPlan(Protocol):
+    """What `carry_out` does: a training, or the extension of what was trained."""
+
+    @property
+    def config(self) -> TrainingConfig:
+        """The user's choices, completed."""
+        ...
+
+    @property
+    def data(self) -> Ladder:
+        """The dataset in the steps that are trained."""
+        ...
+
+    @property
+    def stages(self) -> tuple[PlannedStage, ...]:
+        """At least one."""
+        ...
+
+    def first_surrogate(self, name: str) -> Surrogate:
+        """The surrogate that the first stage begins with; sets the seed of torch's generator."""
+        ...
+
+
+def carry_out(
+    plan: TrainingPlan,
+    out: str | os.PathLike[str],
+    settings: Mapping[str, Any],
+    unsaid: Mapping[str, Any],
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> Surrogate:
+    """Do what was planned, in a run directory.
+
+    Args:
+        plan: What.
+        out: Where.
+        settings: What was chosen, as plain nested data.
+        unsaid: What a run to be continued had where its settings lack an option.
+        resume: See `train`.
+        overwrite: See `train`.
+
+    Returns:
+        The surrogate, as saved in `out`.
+
+    Raises:
+        ValueError: As `train` does.
+    """
     data, config = plan.data, plan.config
-    run = RunDirectory(Path(out))
-    settings, dataset = run_settings(spec, data, resolution, config), dataset_identity(data)
-    run.check(settings, resume=resume, overwrite=overwrite, unsaid=unsaid_settings(spec, config))
+    run, dataset = RunDirectory(Path(out)), dataset_identity(data)
+    run.check(settings, resume=resume, overwrite=overwrite, unsaid=unsaid)
     if resume and run.is_finished and not run.last.exists():
         raise ValueError(
             f"{run.path} holds a finished run without its checkpoints: there is nothing to resume"

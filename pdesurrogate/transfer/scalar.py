@@ -40,7 +40,7 @@ def restrict(
             f"cannot restrict from {source.resolution} to {target.resolution} points: "
             "the target is finer"
         )
-    return _transfer(source, u, target)
+    return _moved(u, source, target)
 
 
 def prolong(
@@ -64,6 +64,13 @@ def prolong(
             f"cannot prolong from {source.resolution} to {target.resolution} points: "
             "the target is coarser"
         )
+    return _moved(u, source, target)
+
+
+def _moved(u: Tensor, source: Grid, target: Grid) -> Tensor:
+    """No fields are moved, too, which some libraries for Fourier transforms refuse."""
+    if u.numel() == 0:
+        return u.new_zeros((*u.shape[:-2], *target.num_points))
     return _transfer(source, u, target)
 
 

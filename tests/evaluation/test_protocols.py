@@ -7,14 +7,25 @@ import torch
 from torch import Tensor
 
 from pdesurrogate.evaluation import protocols
-from pdesurrogate.evaluation.protocols import Native, Projected, Setting, known_protocols, named
-from pdesurrogate.fields import Field
+from pdesurrogate.evaluation.protocols import (
+    Extended,
+    Native,
+    Polyphase,
+    Projected,
+    Setting,
+    Transported,
+    known_protocols,
+    named,
+)
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.metrics import in_band_error, out_of_band_error
+from pdesurrogate.solvers import PeriodicNavierStokes
 from pdesurrogate.transfer import prolong, restrict
 
 FINE, COARSE = PeriodicBox((24, 24)), PeriodicBox((12, 12))
-SETTING = Setting(COARSE, FINE, (Field("vorticity", "1", "vorticity"),), 0.5)
+FLOW = PeriodicNavierStokes()
+SETTING = Setting(COARSE, FINE, FLOW.fields[:1], 0.5, carrier=FLOW.carrier(FLOW.fields[:1]))
+WITHOUT_EXTENSION = sorted(set(known_protocols()) - {"extended"})
 
 
 def window(history: int = 3) -> Tensor:
@@ -26,7 +37,7 @@ def doubling(given: Tensor) -> Tensor:
     return torch.cat([given[:, 1:], 2 * given[:, -1:]], dim=1)
 
 
-@pytest.mark.parametrize("name", sorted(known_protocols()))
+@pytest.mark.parametrize("name", WITHOUT_EXTENSION)
 def test_every_protocol_drops_the_oldest_frame_and_joins_a_new_one(name: str) -> None:
     given = window()
     after = named(name).carry(doubling, SETTING)(given)
@@ -35,7 +46,7 @@ def test_every_protocol_drops_the_oldest_frame_and_joins_a_new_one(name: str) ->
 
 
 @pytest.mark.parametrize("bundle", [2, 5])
-@pytest.mark.parametrize("name", sorted(known_protocols()))
+@pytest.mark.parametrize("name", WITHOUT_EXTENSION)
 def test_every_protocol_gives_as_many_frames_as_the_step(name: str, bundle: int) -> None:
     """Of a step that looks back on three frames, given one more than that."""
     multiples = torch.arange(1, bundle + 1)[:, None, None, None]
@@ -109,4 +120,43 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
 
 
 def test_names_are_the_classes_in_lower_case() -> None:
-    assert known_protocols() == {"native": Native, "projected": Projected}
+    assert known_protocols() == {
+        "extended": Extended,
+        "native": Native,
+        "polyphase": Polyphase,
+        "projected": Projected,
+        "transported": Transported,
+    }
+
+
+def test_polyphase_of_a_point_by_point_step_is_that_step() -> None:
+    given = window()
+
+    def step(frames: Tensor) -> Tensor:
+        assert frames.shape[-2:] == COARSE.num_points
+        return torch.cat([frames[:, 1:], frames[:, -1:] ** 2], dim=1)
+
+    after = Polyphase().carry(step, SETTING)(given)
+    torch.testing.assert_close(after[:, -1], given[:, -1] ** 2)
+
+
+def test_polyphase_sees_shifted_grids() -> None:
+    """A shift by one coarse point is a shift by as many fine ones as a coarse spacing has."""
+    given = window()
+
+    def step(frames: Tensor) -> Tensor:
+        return torch.cat([frames[:, 1:], frames[:, -1:].roll(1, -1).roll(-2, -2)], dim=1)
+
+    after = Polyphase().carry(step, SETTING)(given)
+    torch.testing.assert_close(after[:, -1], given[:, -1].roll(2, -1).roll(-4, -2))
+
+
+def test_polyphase_needs_a_multiple() -> None:
+    odd = replace(SETTING, evaluation_grid=PeriodicBox((18, 18)))
+    with pytest.raises(ValueError, match=r"polyphase.*18 x 18 points are no multiple of 12 x 12"):
+        Polyphase().carry(doubling, odd)
+
+
+def test_extended_needs_an_extension() -> None:
+    with pytest.raises(ValueError, match=r"no extension to resolution 24; train one with"):
+        Extended().carry(doubling, SETTING)

@@ -8,11 +8,25 @@ from __future__ import annotations
 from inspect import isabstract
 
 from pdesurrogate.evaluation.protocols.base import Setting, Step, TransferProtocol
+from pdesurrogate.evaluation.protocols.extended import Extended
 from pdesurrogate.evaluation.protocols.native import Native
+from pdesurrogate.evaluation.protocols.polyphase import Polyphase
 from pdesurrogate.evaluation.protocols.projected import Projected
+from pdesurrogate.evaluation.protocols.transported import Transported
 from pdesurrogate.naming import unknown_name
 
-__all__ = ["Native", "Projected", "Setting", "Step", "TransferProtocol", "known_protocols", "named"]
+__all__ = [
+    "Extended",
+    "Native",
+    "Polyphase",
+    "Projected",
+    "Setting",
+    "Step",
+    "TransferProtocol",
+    "Transported",
+    "known_protocols",
+    "named",
+]
 
 
 def known_protocols() -> dict[str, type[TransferProtocol]]:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
+from pdesurrogate.solvers import Carrier
+from pdesurrogate.surrogate import Surrogate
 
 __all__ = ["Setting", "Step", "TransferProtocol"]
 
@@ -36,6 +38,12 @@ class Setting:
             are to be restricted with the rest, and nobody looks at what becomes of them.
         time_step: Time between frames, in the dataset's unit of time.
         bundle: Frames that a step predicts at once.
+        carrier: Knows how the flow carries the fields; None where nothing is known of it.
+        trust: How far detail in the right place is to be expected, from 1 (as far as can be) to 0,
+            one number per predicted frame; empty where it is not known. From rollouts of the
+            validation split on the training grid, see `evaluation.trust`.
+        extension: What the surrogate was extended by for the evaluation grid, a surrogate of that
+            grid; None if it was not.
     """
 
     training_grid: Grid
@@ -43,6 +51,9 @@ class Setting:
     fields: tuple[Field, ...]
     time_step: float
     bundle: int = 1
+    carrier: Carrier | None = None
+    trust: tuple[float, ...] = ()
+    extension: Surrogate | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,11 @@ class TransferProtocol(ABC):
         """How the command line and the tables call it: the class's name in lower case."""
         return type(self).__name__.lower()
 
+    @property
+    def uses_trust(self) -> bool:
+        """Whether it looks at `Setting.trust`, which takes rollouts to find out."""
+        return False
+
     @abstractmethod
     def carry(self, step: Step, setting: Setting) -> Step:
         """The step on the evaluation grid.
@@ -69,5 +85,23 @@ class TransferProtocol(ABC):
 
         Returns:
             A step from windows on the evaluation grid to windows on the evaluation grid, which
-            returns as many frames as the given one does, the same number of them new.
+            returns as many frames as the given one does, the same number of them new. It serves
+            one rollout: it may remember what it did in the steps before.
         """
+
+    def reason_against(self, setting: Setting) -> str | None:
+        """Why this protocol cannot be used in a setting, as the end of a sentence; None if it can.
+
+        A protocol that is asked for by name is then refused; one that was not is left out.
+        """
+        return None
+
+    def require(self, setting: Setting) -> None:
+        """Refuse a setting that the protocol cannot be used in.
+
+        Raises:
+            ValueError: Says why not.
+        """
+        reason = self.reason_against(setting)
+        if reason is not None:
+            raise ValueError(f"the protocol {self.name} does not go here: {reason}")

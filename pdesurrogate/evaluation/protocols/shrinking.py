@@ -1,0 +1,60 @@
+"""Showing less of a detail than is carried on."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pdesurrogate.evaluation.protocols.base import Setting, Step
+from pdesurrogate.transfer import prolong_fields, restrict_fields
+
+__all__ = ["shrinking_detail"]
+
+
+def shrinking_detail(step: Step, setting: Setting, trust: tuple[float, ...]) -> Step:
+    """A step whose new frames are shown with their detail multiplied by what trust is left.
+
+    The next step goes on from the whole detail: what is shrunk for its error's sake is still the
+    best guess of what there is to carry.
+
+    Args:
+        step: On the evaluation grid.
+        setting: Grids and fields.
+        trust: From 0 to 1, one number per frame of the rollout; the last one holds for all
+            frames beyond. Empty to show everything.
+    """
+    return _Shrinking(step, setting, trust) if trust else step
+
+
+class _Shrinking:
+    """One rollout, counting its frames."""
+
+    def __init__(self, step: Step, setting: Setting, trust: tuple[float, ...]) -> None:
+        self.step, self.setting, self.trust = step, setting, trust
+        self.whole: Tensor | None = None
+        self.num_shown = 0
+
+    def __call__(
+        self, window: Float[Tensor, "batch time channel y x"]
+    ) -> Float[Tensor, "batch latest channel y x"]:
+        num_fields = len(self.setting.fields)
+        if self.whole is not None:
+            told = window[:, -1:, num_fields:]
+            window = torch.cat([window[:, :-1], torch.cat([self.whole, told], dim=2)], dim=1)
+        stepped = self.step(window)
+        kept, new = stepped.tensor_split([-self.setting.bundle], dim=1)
+        self.whole = new[:, -1:, :num_fields]
+        fields, coarse, fine = (
+            self.setting.fields,
+            self.setting.training_grid,
+            self.setting.evaluation_grid,
+        )
+        band = prolong_fields(restrict_fields(new, fields, fine, coarse), fields, coarse, fine)
+        shares = [self._next_share() for _ in range(self.setting.bundle)]
+        factor = torch.tensor(shares, dtype=new.dtype, device=new.device)[:, None, None, None]
+        return torch.cat([kept, torch.lerp(band, new, factor)], dim=1)
+
+    def _next_share(self) -> float:
+        self.num_shown += 1
+        return self.trust[min(self.num_shown, len(self.trust)) - 1]

@@ -1,0 +1,90 @@
+"""The resolved band from the network, the rest from where the resolved flow carried it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pdesurrogate.evaluation.protocols.base import Setting, Step, TransferProtocol
+from pdesurrogate.evaluation.protocols.shrinking import shrinking_detail
+from pdesurrogate.surrogate import DetailTransport, TransportOptions
+
+__all__ = ["Transported"]
+
+
+@dataclass(frozen=True)
+class Transported(TransferProtocol):
+    r"""Predict where the network was trained and carry the detail along, $Q\,UR\,u + (I - QR)S u$.
+
+    `S` takes the whole fine field along the resolved velocity, which is known at both ends of the
+    step, and lets it decay as the equation says; see `operators.trace_back` and the equation's
+    `Carrier`. Nothing is trained, and no fine data are seen. In two dimensions small scales are
+    filaments that the large eddies draw out, which is why it works: finitely many modes determine
+    the rest (Foias & Prodi 1967).
+
+    As a rollout loses its band, detail ends up in wrong places, where it costs as much as none, and
+    once more. So the detail that is shown, not that which is carried on, is multiplied by the trust
+    that is left in it, see `evaluation.trust`.
+
+    Args:
+        options: How finely the detail is carried.
+        shrinks: Whether it is shrunk as trust in it falls.
+
+    References:
+        Foias & Prodi (1967), *Rend. Sem. Mat. Univ. Padova* 39 (determining modes).
+        Staniforth & Côté (1991), *Mon. Weather Rev.* 119 (semi-Lagrangian schemes).
+    """
+
+    options: TransportOptions = field(default_factory=TransportOptions)
+    shrinks: bool = True
+
+    @property
+    def uses_trust(self) -> bool:
+        """If it shrinks what it does not trust."""
+        return self.shrinks
+
+    def reason_against(self, setting: Setting) -> str | None:
+        """It needs a velocity that carries something, known from the predicted fields."""
+        if setting.carrier is not None:
+            return None
+        names = ", ".join(field.name for field in setting.fields)
+        return f"nothing is known of what carries {names}"
+
+    def carry(self, step: Step, setting: Setting) -> Step:
+        """The step that predicts on the training grid and carries the detail along.
+
+        Raises:
+            ValueError: If nothing is known of what carries the fields.
+        """
+        self.require(setting)
+        assert setting.carrier is not None
+        transport = DetailTransport(
+            setting.training_grid,
+            setting.evaluation_grid,
+            setting.fields,
+            setting.time_step,
+            setting.carrier,
+            self.options,
+        )
+        num_fields = len(setting.fields)
+
+        def transported(
+            window: Float[Tensor, "batch time channel y x"],
+        ) -> Float[Tensor, "batch latest channel y x"]:
+            restricted = transport.restrict(window)
+            stepped = step(restricted)
+            before, last = restricted[:, -1, :num_fields], window[:, -1, :num_fields]
+            new = []
+            for frame in stepped[:, -setting.bundle :].unbind(1):
+                after = frame[:, :num_fields]
+                # Conditions beyond the fields go along with the band.
+                shown = transport.prolong(frame)
+                last = shown[:, :num_fields] + transport.carried(last, before, after)
+                new.append(torch.cat([last, shown[:, num_fields:]], dim=1))
+                before = after
+            return torch.cat([window, torch.stack(new, dim=1)], dim=1)[:, -stepped.shape[1] :]
+
+        return shrinking_detail(transported, setting, setting.trust if self.shrinks else ())

@@ -1,0 +1,109 @@
+"""What the flow carries: the scales that a coarse grid does not resolve, over one step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from pdesurrogate.fields import Field
+from pdesurrogate.grids import GaussianSphere, Grid
+from pdesurrogate.operators.flow_map import FlowMap
+
+__all__ = ["Carrier", "FieldCarrier", "field_carrier"]
+
+
+class Carrier(ABC):
+    """How fields go where the flow takes them, with what else is exactly known of their change.
+
+    The fields are those that it was made for, as channels in that order.
+    """
+
+    @abstractmethod
+    def velocity(
+        self, u: Float[Tensor, "batch channel y x"], grid: Grid
+    ) -> Float[Tensor, "batch part=2 y x"]:
+        """The velocity of a state, as `operators.trace_back` takes it.
+
+        Args:
+            u: The fields.
+            grid: Where they are sampled.
+        """
+
+    @abstractmethod
+    def carry(
+        self,
+        u: Float[Tensor, "batch channel y x"],
+        end: Float[Tensor, "batch channel y x"],
+        flow: FlowMap,
+        duration: float,
+    ) -> Float[Tensor, "batch channel y x"]:
+        """The fields one step later.
+
+        Args:
+            u: At the step's beginning, on the flow's grid.
+            end: As far as they are known at the step's end, on the flow's grid: for what does not
+                follow from transport alone.
+            flow: Where everything came from.
+            duration: The step, in the equation's unit of time.
+        """
+
+
+@dataclass(frozen=True)
+class FieldCarrier(Carrier):
+    """Carries each field that says which velocity transports it; leaves the others as they end.
+
+    Args:
+        fields: What the channels are; the velocity is among them.
+        parts: Channels of the velocity along x and along y.
+        radius: Of the sphere, in the velocity's unit of length; 1 on a plane.
+    """
+
+    fields: tuple[Field, ...]
+    parts: tuple[int, int]
+    radius: float = 1.0
+
+    def velocity(
+        self, u: Float[Tensor, "batch channel y x"], grid: Grid
+    ) -> Float[Tensor, "batch part=2 y x"]:
+        """The channels that hold it."""
+        return u[:, list(self.parts)] / self.radius
+
+    def carry(
+        self,
+        u: Float[Tensor, "batch channel y x"],
+        end: Float[Tensor, "batch channel y x"],
+        flow: FlowMap,
+        duration: float,
+    ) -> Float[Tensor, "batch channel y x"]:
+        """What is transported, looked up where it came from."""
+        moved = [i for i, field in enumerate(self.fields) if field.transported_by]
+        if isinstance(flow.grid, GaussianSphere):  # a wind's parts jump at the poles
+            moved = [i for i in moved if self.fields[i].vector_part is None]
+        after = end.clone()
+        after[:, moved] = flow.carry(u[:, moved])
+        return after
+
+
+def field_carrier(fields: Sequence[Field], radius: float = 1.0) -> FieldCarrier | None:
+    """What the fields themselves tell: which velocity carries which.
+
+    Args:
+        fields: What the channels are.
+        radius: Of the sphere, in the velocity's unit of length.
+
+    Returns:
+        None if no field is transported, or its velocity is not among the fields.
+    """
+    names = [field.name for field in fields]
+    carriers = {field.transported_by for field in fields if field.transported_by}
+    if len(carriers) != 1:
+        return None
+    (velocity,) = carriers
+    if any(name not in names for name in velocity):
+        return None
+    along_x, along_y = (names.index(name) for name in velocity)
+    return FieldCarrier(tuple(fields), (along_x, along_y), radius)

@@ -1,0 +1,133 @@
+"""A finer level on a finished run: exact at first, learning only what it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import pdesurrogate as ps
+from pdesurrogate.data import Ladder, load_frames
+from pdesurrogate.evaluation.protocols import Setting, Transported
+from pdesurrogate.models import MultiResNet
+from pdesurrogate.surrogate import Extension, Surrogate, load_extension
+from pdesurrogate.training import TrainingConfig, extend
+from pdesurrogate.transfer import prolong, restrict
+
+BRIEF = TrainingConfig(
+    epochs=2, batch_size=4, learning_rate=2e-3, validation_steps=1, validation_windows=2
+)
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    return ps.generate(
+        "kolmogorov",
+        tmp_path_factory.mktemp("extending") / "data",
+        workers=1,
+        resolutions=[16, 32],
+        reference_resolution=32,
+        steps_per_frame=16,
+        num_frames=6,
+        spin_up_frames=2,
+        batch_size=2,
+        splits={"train": 4, "valid": 2, "test": 2},
+        accuracy_trajectories=0,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(ladder: Ladder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("extending") / "run"
+    config = TrainingConfig(epochs=1, validation_steps=1, validation_windows=2)
+    ps.train(MultiResNet(width=4, levels=2), ladder, 16, out, config)
+    return out
+
+
+def band(frames: torch.Tensor, ladder: Ladder) -> torch.Tensor:
+    return restrict(frames, ladder.grid(32), ladder.grid(16))
+
+
+@torch.no_grad()
+def test_it_starts_as_transported(run: Path, ladder: Ladder) -> None:
+    base = Surrogate.load(run)
+    carrier = ladder.equation.carrier(base.info.fields)
+    extended = Extension().on(base, ladder.grid(32), carrier)
+    window = load_frames(ladder, "test", 32, ("vorticity",))[:, :1]
+    setting = Setting(
+        ladder.grid(16), ladder.grid(32), base.info.fields, base.info.time_step, carrier=carrier
+    )
+    expected = Transported().carry(base.step, setting)(window)
+    torch.testing.assert_close(extended.step(window), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_resolved_band_stays_and_the_detail_is_learned(run: Path, ladder: Ladder) -> None:
+    before = Surrogate.load(run)
+    weights = {name: value.clone() for name, value in before.module.state_dict().items()}
+    extended = extend(run, ladder, 32, trajectories=2, config=BRIEF)
+    assert (run / "extensions/32/metrics.csv").is_file()
+    window = load_frames(ladder, "test", 32, ("vorticity",))[:, :1]
+    with torch.no_grad():
+        after = extended.step(window)
+        coarse = before.step(band(window, ladder))
+    # Prolongation drops the coarse grid's Nyquist mode.
+    expected = band(prolong(coarse, ladder.grid(16), ladder.grid(32)), ladder)
+    torch.testing.assert_close(band(after, ladder), expected, rtol=1e-4, atol=1e-4)
+    for name, value in Surrogate.load(run).module.state_dict().items():
+        assert torch.equal(value, weights[name])
+    head = list(extended.module.read_off.parameters())
+    assert all(parameter.abs().max() > 0 for parameter in head)
+    again = load_extension(
+        before, run / "extensions/32", ladder.equation.carrier(before.info.fields)
+    )
+    with torch.no_grad():
+        assert torch.equal(again.step(window), after)
+
+
+def test_every_new_weight_gets_a_gradient_and_no_old_one(run: Path, ladder: Ladder) -> None:
+    base = Surrogate.load(run)
+    extended = Extension().on(base, ladder.grid(32), ladder.equation.carrier(base.info.fields))
+    torch.nn.init.normal_(extended.module.read_off.weight)
+    frames = load_frames(ladder, "test", 32, ("vorticity",))
+    (extended.step(frames[:, :1]) - frames[:, 1:2]).square().mean().backward()
+    for name, parameter in extended.module.named_parameters():
+        if name.startswith("base."):
+            assert parameter.grad is None
+        elif name != "read_off.bias":  # the mean belongs to the band
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().max() > 0, name
+
+
+def test_without_transport_it_starts_as_projected(run: Path, ladder: Ladder) -> None:
+    base = Surrogate.load(run)
+    extended = Extension(is_transporting=False).on(base, ladder.grid(32), None)
+    window = load_frames(ladder, "test", 32, ("vorticity",))[:, :1]
+    expected = prolong(base.step(band(window, ladder)), ladder.grid(16), ladder.grid(32))
+    torch.testing.assert_close(extended.step(window), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_evaluate_uses_it_and_says_when_there_is_none(run: Path, ladder: Ladder) -> None:
+    if not (run / "extensions/32").is_dir():
+        extend(run, ladder, 32, trajectories=2, config=BRIEF)
+    table = ps.evaluate([run], ladder, [16, 32], num_steps=2)
+    assert list(table["protocol"].values) == ["native", "projected", "transported", "extended"]
+    bands = table["in_band_error"].isel(run=0).sel(resolution=32)
+    torch.testing.assert_close(
+        torch.tensor(bands.sel(protocol="extended").values[:, 0]),
+        torch.tensor(bands.sel(protocol="projected").values[:, 0]),
+        rtol=1e-3,
+        atol=1e-4,
+    )
+    surrogate = Surrogate.load(run)
+    with pytest.raises(ValueError, match=r"extended cannot be used.*pdesurrogate extend RUN"):
+        ps.evaluate([surrogate], ladder, [16, 32], ["extended"], num_steps=2)
+
+
+def test_mistakes_are_told_in_a_sentence(run: Path, ladder: Ladder) -> None:
+    with pytest.raises(ValueError, match="finer than its own, 16, not to 16"):
+        extend(run, ladder, 16, config=BRIEF, overwrite=True)
+    with pytest.raises(ValueError, match="trajectories must lie between 1 and 4"):
+        extend(run, ladder, 32, trajectories=9, config=BRIEF, overwrite=True)
+    with pytest.raises(ValueError, match="resolution 64"):
+        extend(run, ladder, 64, config=BRIEF, overwrite=True)
