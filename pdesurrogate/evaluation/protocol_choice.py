@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation.entries import SurrogateEntry
-from pdesurrogate.evaluation.protocols import Native, TransferProtocol, named
+from pdesurrogate.evaluation.protocols import Native, Projected, TransferProtocol, named
 from pdesurrogate.evaluation.trust import detail_trust
 
 __all__ = [
@@ -67,11 +67,11 @@ def require_applicable(
 def applicable(
     protocols: Sequence[TransferProtocol], entries: Sequence[SurrogateEntry], rungs: Sequence[int]
 ) -> tuple[TransferProtocol, ...]:
-    """Those that go to some finer rung with some surrogate; `native` always."""
+    """Those that go to some finer rung with some surrogate; always those of the baselines."""
     return tuple(
         protocol
         for protocol in protocols
-        if isinstance(protocol, Native)
+        if isinstance(protocol, Native | Projected)
         or any(entry.takes_part(protocol, rung) for entry in entries for rung in rungs)
     )
 

@@ -24,6 +24,7 @@ from pdesurrogate.operators import (
     no_slip_ghosts,
     transport,
 )
+from pdesurrogate.solvers.carrier import FieldCarrier, field_carrier
 from pdesurrogate.solvers.closed_box import (
     SMOKE_FIELDS,
     ClosedBoxFlow,
@@ -92,6 +93,13 @@ class BuoyantSmoke(Equation):
     def fields(self) -> tuple[Field, ...]:
         """Smoke and the velocity at cell centres."""
         return SMOKE_FIELDS
+
+    def carrier(
+        self, fields: Sequence[Field], *, variants: Sequence[BuoyantSmoke] = ()
+    ) -> FieldCarrier | None:
+        """Smoke goes with the flow and diffuses; velocity is left to who knows its pressure."""
+        equations = tuple(variants) or (self,)
+        return field_carrier(fields, diffusivity=tuple(e.diffusivity for e in equations))
 
     def discretise(
         self,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import GaussianSphere, Grid
-from pdesurrogate.operators.flow_map import FlowMap
+from pdesurrogate.operators import FlowMap, damp
 
 __all__ = ["Carrier", "FieldCarrier", "field_carrier"]
 
@@ -54,17 +54,19 @@ class Carrier(ABC):
 
 @dataclass(frozen=True)
 class FieldCarrier(Carrier):
-    """Carries each field that says which velocity transports it; leaves the others as they end.
+    r"""Carries each field that says which velocity transports it; leaves the others as they end.
 
     Args:
         fields: What the channels are; the velocity is among them.
         parts: Channels of the velocity along x and along y.
         radius: Of the sphere, in the velocity's unit of length; 1 on a plane.
+        diffusivity: $\kappa$ of what is carried, one number per trajectory or one for all.
     """
 
     fields: tuple[Field, ...]
     parts: tuple[int, int]
     radius: float = 1.0
+    diffusivity: tuple[float, ...] = (0.0,)
 
     def velocity(
         self, u: Float[Tensor, "batch channel y x"], grid: Grid
@@ -79,21 +81,31 @@ class FieldCarrier(Carrier):
         flow: FlowMap,
         duration: float,
     ) -> Float[Tensor, "batch channel y x"]:
-        """What is transported, looked up where it came from."""
+        """What is transported, looked up where it came from, and diffused since."""
         moved = [i for i, field in enumerate(self.fields) if field.transported_by]
         if isinstance(flow.grid, GaussianSphere):  # a wind's parts jump at the poles
             moved = [i for i in moved if self.fields[i].vector_part is None]
         after = end.clone()
-        after[:, moved] = flow.carry(u[:, moved])
+        after[:, moved] = self._diffused(flow.carry(u[:, moved]), flow.grid, duration)
         return after
 
+    def _diffused(self, u: Tensor, grid: Grid, duration: float) -> Tensor:
+        if not any(self.diffusivity):
+            return u
+        kappa = torch.tensor(self.diffusivity, dtype=u.dtype, device=u.device)
+        scaled = kappa[:, None, None, None] / self.radius**2
+        return damp(u, grid, lambda k2: scaled * k2, duration)
 
-def field_carrier(fields: Sequence[Field], radius: float = 1.0) -> FieldCarrier | None:
+
+def field_carrier(
+    fields: Sequence[Field], radius: float = 1.0, diffusivity: tuple[float, ...] = (0.0,)
+) -> FieldCarrier | None:
     """What the fields themselves tell: which velocity carries which.
 
     Args:
         fields: What the channels are.
         radius: Of the sphere, in the velocity's unit of length.
+        diffusivity: Of what is carried; see `FieldCarrier`.
 
     Returns:
         None if no field is transported, or its velocity is not among the fields.
@@ -106,4 +118,4 @@ def field_carrier(fields: Sequence[Field], radius: float = 1.0) -> FieldCarrier 
     if any(name not in names for name in velocity):
         return None
     along_x, along_y = (names.index(name) for name in velocity)
-    return FieldCarrier(tuple(fields), (along_x, along_y), radius)
+    return FieldCarrier(tuple(fields), (along_x, along_y), radius, diffusivity)

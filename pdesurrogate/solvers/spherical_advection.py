@@ -12,6 +12,7 @@ import torch
 
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.grids import GaussianSphere, Grid
+from pdesurrogate.solvers.carrier import FieldCarrier, field_carrier
 from pdesurrogate.solvers.equation import Equation, check_time_step
 from pdesurrogate.solvers.spherical_advection_solver import SphericalAdvectionSolver
 
@@ -93,6 +94,12 @@ class SphericalAdvection(Equation):
             Diagnostic("mass", "m", "mean depth of the tracer"),
             Diagnostic("variance", "m2", "mean square of the tracer's depth"),
         )
+
+    def carrier(
+        self, fields: Sequence[Field], *, variants: Sequence[SphericalAdvection] = ()
+    ) -> FieldCarrier | None:
+        """By the wind, if it is among the fields."""
+        return field_carrier(fields, self.radius)
 
     def discretise(
         self,

@@ -34,7 +34,7 @@ class TransportOptions:
         ValueError: If an option is below its least value.
     """
 
-    map_ratio: int = 2
+    map_ratio: int = 1
     num_substeps: int = 4
     num_passes: int = 1
     lookup_ratio: int = 4

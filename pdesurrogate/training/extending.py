@@ -17,7 +17,7 @@ from pdesurrogate.training.preparation import bound_loss, check_fit
 from pdesurrogate.training.stages import PlannedStage
 from pdesurrogate.training.trainer import carry_out
 
-__all__ = ["extend"]
+__all__ = ["DEFAULTS", "extend"]
 
 DEFAULTS = TrainingConfig(
     epochs=30, batch_size=8, learning_rate=2e-3, validation_steps=2, validation_windows=8

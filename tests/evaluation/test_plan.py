@@ -40,7 +40,7 @@ def test_a_run_trained_finer_is_left_out_on_coarser_grids(ladder: Ladder) -> Non
         ({"resolutions": []}, "at least one resolution"),
         (
             {"protocols": ["projekted"]},
-            "unknown protocol 'projekted' .*known are native, projected",
+            "unknown protocol 'projekted' .*known are extended, native, polyphase, projected, tran",
         ),
         ({"num_steps": 7}, "num_steps must lie between 1 and 6, got 7: .* holds 7 frames"),
         ({"num_trajectories": 0}, "num_trajectories must lie between 1 and 5, got 0"),

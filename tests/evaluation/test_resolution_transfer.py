@@ -103,6 +103,7 @@ def test_where_each_run_takes_part(table: xr.DataTree) -> None:
     everywhere = [("native", 16), ("native", 24), ("native", 32)]
     assert combinations == {
         *(("fake", *c) for c in everywhere + finer),
+        *(("fake", "transported", n) for n in (24, 32)),
         *(("persistence", *c) for c in everywhere),
         *(("truncation floor 16", *c) for c in finer),
         *(("coarse solver 16", *c) for c in [("native", 16), *finer]),
