@@ -22,6 +22,8 @@ SMALL = DemoConfig(
     train=2,
     test=2,
     epochs=1,
+    fine_trajectories=1,
+    fine_epochs=1,
     num_steps=4,
 )
 
@@ -36,9 +38,13 @@ def test_the_demo_leaves_what_was_promised(demo):
     assert (demo / "data" / "manifest.json").is_file()
     for name in DEMO_MODELS:
         assert (demo / "runs" / name / "model.safetensors").is_file()
+    first = next(iter(DEMO_MODELS))
+    assert (demo / "runs" / first / "extensions" / "48" / "model.safetensors").is_file()
     table = xr.open_dataset(demo / "evaluation.nc")
     assert set(DEMO_MODELS) <= set(table["run"].values)
     assert table["resolution"].values.tolist() == [32, 48]
+    protocols = ["native", "projected", "transported", "extended"]
+    assert table["protocol"].values.tolist() == protocols
     assert (demo / "report.html").stat().st_size > 100_000
 
 

@@ -10,8 +10,7 @@ from pdesurrogate.cli.networks import allowed_models
 from pdesurrogate.cli.parsing import Parser
 from pdesurrogate.data import open_dataset
 from pdesurrogate.surrogate import Extension, extension_directory
-from pdesurrogate.training import extend
-from pdesurrogate.training.extending import DEFAULTS
+from pdesurrogate.training import EXTENSION_DEFAULTS, extend
 
 __all__ = ["extend_parser", "run_extend"]
 
@@ -46,7 +45,7 @@ def extend_parser() -> Parser:
         parser.add_argument(
             f"--{option}",
             type=kind,
-            default=getattr(DEFAULTS, option),
+            default=getattr(EXTENSION_DEFAULTS, option),
             help=f"see `train --{option}`",
         )
     parser.add_class_arguments(Extension, None)
@@ -61,7 +60,7 @@ def run_extend(arguments: Any) -> None:
     data = open_dataset(arguments.data)
     specs = tuple(allowed_models(arguments.models))
     extension = Extension(**{f.name: arguments[f.name] for f in fields(Extension)})
-    config = replace(DEFAULTS, **{option: arguments[option] for option in OPTIONS})
+    config = replace(EXTENSION_DEFAULTS, **{option: arguments[option] for option in OPTIONS})
     for run in arguments.runs:
         for resolution in arguments.resolutions:
             extended = extend(

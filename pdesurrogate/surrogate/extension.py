@@ -34,12 +34,12 @@ class ExtensionModule(nn.Module):
     With the base's step `U` on its own grid, restriction and prolongation `R` and `Q`, and the
     transport `S` of the whole fine field along the resolved velocity,
 
-    $$ w = Q\,U R\,u + (I - QR)\,\big[S u + G(u_d \oplus S u \oplus Q R\,u \oplus Q\,U R\,u)\big],
-       \qquad u_d = (I - QR)\,u, \quad G = 0 \text{ at first,} $$
+    $$ w = Q\,U R\,u + (I - QR)\,S u + G(u_d \oplus S_d \oplus Q R\,u \oplus Q\,U R\,u),
+       \qquad u_d = (I - QR)\,u, \quad S_d = (I - QR)\,S u, \quad G = 0 \text{ at first,} $$
 
-    so that the resolved band is the base's, exactly, whatever is learned; the level starts as
-    `transported`, or without transport as `projected`. It sees and answers what every network of a
-    surrogate does: normalised channels.
+    or with the learned part inside the brackets, $(I - QR) (S u + G)$, so that the resolved band is
+    the base's exactly. The level starts as `transported`, or without transport as `projected`. It
+    sees and answers what every network of a surrogate does: normalised channels.
 
     Args:
         base: The surrogate that is extended. Its weights are frozen.
@@ -54,7 +54,7 @@ class ExtensionModule(nn.Module):
         transport: DetailTransport,
         width: int,
         *,
-        corrects_band: bool = False,
+        corrects_band: bool = True,
     ) -> None:
         super().__init__()
         self.transport, self.corrects_band = transport, corrects_band
@@ -120,7 +120,7 @@ class Extension:
 
     width: int = 32
     is_transporting: bool = True
-    corrects_band: bool = False
+    corrects_band: bool = True
     transport: TransportOptions = field(default_factory=TransportOptions)
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pdesurrogate.training.config import Precision, Stage, TrainingConfig
-from pdesurrogate.training.extending import extend
+from pdesurrogate.training.extending import EXTENSION_DEFAULTS, extend
 from pdesurrogate.training.loop import NonFiniteLossError
 from pdesurrogate.training.losses import (
     H1,
@@ -31,6 +31,7 @@ from pdesurrogate.training.sweep import sweep
 from pdesurrogate.training.trainer import train
 
 __all__ = [
+    "EXTENSION_DEFAULTS",
     "H1",
     "BandWeighted",
     "Conservation",

@@ -17,9 +17,9 @@ from pdesurrogate.training.preparation import bound_loss, check_fit
 from pdesurrogate.training.stages import PlannedStage
 from pdesurrogate.training.trainer import carry_out
 
-__all__ = ["DEFAULTS", "extend"]
+__all__ = ["EXTENSION_DEFAULTS", "extend"]
 
-DEFAULTS = TrainingConfig(
+EXTENSION_DEFAULTS = TrainingConfig(
     epochs=30, batch_size=8, learning_rate=2e-3, validation_steps=2, validation_windows=8
 )
 """How an extension is trained unless the user says otherwise."""
@@ -116,14 +116,14 @@ def _planned(
     config: TrainingConfig | None,
 ) -> _ExtensionPlan:
     info = base.info
-    config = config or DEFAULTS
+    config = config or EXTENSION_DEFAULTS
     for option in ("stages", "mixture"):
         if getattr(config, option) is not None:
             raise ValueError(f"{option} is for trainings from the beginning, not for extensions")
     data = data.strided(round(info.time_step / data.time_step))
     config = replace(
         config,
-        learning_rate=config.learning_rate or DEFAULTS.learning_rate,
+        learning_rate=config.learning_rate or EXTENSION_DEFAULTS.learning_rate,
         frame_stride=data.frame_stride,
         history=info.history,
         bundle=info.bundle,

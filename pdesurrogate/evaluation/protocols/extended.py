@@ -12,7 +12,7 @@ __all__ = ["Extended"]
 
 @dataclass(frozen=True)
 class Extended(TransferProtocol):
-    r"""The network with a level for the finer grid: $Q\,U R\,u + (I - QR)\,(S u + G)$.
+    r"""The network with a level for the finer grid, $Q\,U R\,u + (I - QR)\,S u + G$.
 
     The network itself stays as it is; `G` was trained, by `pdesurrogate extend`, on some
     trajectories of the finer grid to add what transport misses. See `surrogate.ExtensionModule`.
