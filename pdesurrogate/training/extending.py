@@ -20,7 +20,7 @@ from pdesurrogate.training.trainer import carry_out
 __all__ = ["EXTENSION_DEFAULTS", "extend"]
 
 EXTENSION_DEFAULTS = TrainingConfig(
-    epochs=30, batch_size=8, learning_rate=2e-3, validation_steps=2, validation_windows=8
+    epochs=20, batch_size=8, learning_rate=2e-3, validation_steps=2, validation_windows=8
 )
 """How an extension is trained unless the user says otherwise."""
 
@@ -53,7 +53,7 @@ def extend(
             for a tenth of them, at least one.
         extension: What is trained; None for the defaults.
         config: How it is trained; what belongs to the run, such as fields and history, is taken
-            from there. None for 30 epochs at a rate of 2e-3 with batches of 8.
+            from there. None for 20 epochs at a rate of 2e-3 with batches of 8.
         resume: Continue an interrupted training, or start it if there is none.
         overwrite: Replace the extension that is there.
         specs: Networks, specs and parts of your own that the run may be built from.
