@@ -63,7 +63,8 @@ def observed_order(
     $\log c$, with the means over trajectories as $c$.
 
     For the interval trajectories are drawn with replacement, all rungs of one together, and the
-    fit is done again (percentile bootstrap).
+    fit is done again. This percentile bootstrap is somewhat narrow: of 95% intervals over 25
+    trajectories nine in ten cover.
 
     Args:
         spacings: Grid spacings $h_n$ of the rungs below the top, in any unit of length.
