@@ -153,7 +153,7 @@ def test_the_scaling_limit_is_measured_described_and_reported(journey, tmp_path,
     few = ["--num_starts", 2, "--random_seeds", 1, "--num_trajectories", 1]
     assert run(*scaling, *few, "--out", out) == 0
     assert capsys.readouterr().out.strip() == str(out)
-    table = xr.open_dataset(out)
+    table = xr.load_dataset(out)  # netCDF cannot open a file again and again while it is open
     assert dict(table.sizes)["run"] == 3  # trained, untrained, solver
     assert (table["commutation_error"].sel(resolution=8) > 0).all()
     lines = json.loads(table.attrs["commands"])
