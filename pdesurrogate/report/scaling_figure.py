@@ -168,7 +168,8 @@ def _task_lines(methods: Sequence[ScalingMethod], field: str) -> list[_Line]:
 
 def _detail_lines(methods: Sequence[ScalingMethod], field: str) -> list[_Line]:
     """Networks, and once for each training grid the solver and the truth."""
-    own, others = [], {}
+    own: list[_Line] = []
+    others: dict[str, _Line] = {}
     for method in methods:
         grid = int(method.table["training_resolution"].values[0])
         for variable, (label, look, style) in _DETAIL.items():

@@ -78,8 +78,8 @@ class ScalingWalk:
                         self._write_detail(run, entry, detail, spot)
                     advance(entry.label.name)
                 answers = {n: one_step(self.plan.solvers[n], v) for n, v in views.whole.items()}
-                entry = self.plan.solvers[self._top]
-                self._write_commutation(len(self.plan.entries), entry, answers, views, spot)
+                solver = self.plan.solvers[self._top]
+                self._write_commutation(len(self.plan.entries), solver, answers, views, spot)
                 advance("solver")
 
     @property
