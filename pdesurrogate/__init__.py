@@ -10,8 +10,15 @@ from pdesurrogate.rollout import rollout
 if TYPE_CHECKING:
     from pdesurrogate import initial_conditions, metrics, models, solvers
     from pdesurrogate.data import generate, open_dataset
-    from pdesurrogate.evaluation import evaluate, open_evaluation, write_evaluation
-    from pdesurrogate.report import plot_levels, write_report
+    from pdesurrogate.evaluation import (
+        evaluate,
+        measure_scaling,
+        open_evaluation,
+        open_scaling,
+        write_evaluation,
+        write_scaling,
+    )
+    from pdesurrogate.report import plot_levels, plot_scaling, write_report
     from pdesurrogate.surrogate import Surrogate
     from pdesurrogate.training import TrainingConfig, extend, find_learning_rate, train
     from pdesurrogate.training.sweep import sweep
@@ -24,17 +31,21 @@ __all__ = [
     "find_learning_rate",
     "generate",
     "initial_conditions",
+    "measure_scaling",
     "metrics",
     "models",
     "open_dataset",
     "open_evaluation",
+    "open_scaling",
     "plot_levels",
+    "plot_scaling",
     "rollout",
     "solvers",
     "sweep",
     "train",
     "write_evaluation",
     "write_report",
+    "write_scaling",
 ]
 
 _HOME = {
@@ -44,13 +55,17 @@ _HOME = {
     "extend": "training",
     "find_learning_rate": "training",
     "generate": "data",
+    "measure_scaling": "evaluation",
     "open_dataset": "data",
     "open_evaluation": "evaluation",
+    "open_scaling": "evaluation",
     "plot_levels": "report",
+    "plot_scaling": "report",
     "sweep": "training",
     "train": "training",
     "write_evaluation": "evaluation",
     "write_report": "report",
+    "write_scaling": "evaluation",
 }
 """Public functions and the module that each lives in, imported when first used."""
 

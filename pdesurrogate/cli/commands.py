@@ -19,9 +19,11 @@ from pdesurrogate.cli.checking import check
 from pdesurrogate.cli.costs import describe_cost
 from pdesurrogate.cli.extending import extend_parser, run_extend
 from pdesurrogate.cli.info import describe
-from pdesurrogate.cli.networks import allowed_models, model_names
+from pdesurrogate.cli.networks import MODELS_HELP, allowed_models, model_names
+from pdesurrogate.cli.origins import lines_before
 from pdesurrogate.cli.parsing import Parser
 from pdesurrogate.cli.rates import show_rates
+from pdesurrogate.cli.scaling import run_scaling, scaling_parser
 from pdesurrogate.cli.sweeping import run_sweep, sweep_parser, train_seeds
 from pdesurrogate.cli.training_parts import training_parts
 from pdesurrogate.data import Recipe, generate, list_recipes, open_dataset
@@ -40,9 +42,6 @@ __all__ = ["COMMANDS", "Command", "model_names"]
 _PARAMETERS_HELP = (
     "how many of the last input channels are parameters of the trajectory; 1 for a model with "
     "film, else 0, if not said"
-)
-_MODELS_HELP = (
-    "networks, specs or parts of your own that a run may be built from: my_package.MyNet,..."
 )
 
 jsonargparse.set_parsing_settings(subclasses_enabled=[ModelSpec, Part])
@@ -217,7 +216,7 @@ def _evaluate_parser() -> Parser:
     parser.add_argument(
         "--other_data", action="store_true", help="allow runs trained on another dataset that fits"
     )
-    parser.add_argument("--models", type=list[str], default=[], help=_MODELS_HELP)
+    parser.add_argument("--models", type=list[str], default=[], help=MODELS_HELP)
     parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda")
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
     return parser
@@ -249,8 +248,7 @@ def _evaluate(arguments: Any) -> None:
 def commands_of(arguments: Any) -> list[str]:
     """The command lines that make an evaluation again from the recipe and the configurations."""
     data, runs = arguments.data, list(arguments.runs)
-    lines = [["generate", str(Path(data) / "recipe.yaml"), "--out", data]]
-    lines += [["train", "--config", str(Path(r) / "config.yaml"), "--out", r] for r in runs]
+    lines = lines_before(data, runs)
     rungs = json.dumps(list(arguments.resolutions))
     lines.append(["evaluate", *runs, "--data", data, "--resolutions", rungs])
     if arguments.protocols is not None:
@@ -268,7 +266,7 @@ def commands_of(arguments: Any) -> list[str]:
 
 def _report_parser() -> Parser:
     parser = Parser(description="Write evaluations as one self-contained HTML page.")
-    parser.add_argument("evaluations", type=str, nargs="+", help="files written by evaluate")
+    parser.add_argument("evaluations", type=str, nargs="+", help="files of evaluate and scaling")
     parser.add_argument("--out", type=str, required=True, help="HTML file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
     return parser
@@ -285,7 +283,7 @@ def _info_parser() -> Parser:
     parser.add_argument(
         "--verify", action="store_true", help="recompute a dataset's checksums as well"
     )
-    parser.add_argument("--models", type=list[str], default=[], help=_MODELS_HELP)
+    parser.add_argument("--models", type=list[str], default=[], help=MODELS_HELP)
     return parser
 
 
@@ -384,6 +382,7 @@ COMMANDS = {
     "sweep": Command("train models, settings and seeds", sweep_parser, run_sweep),
     "extend": Command("teach runs finer grids", extend_parser, run_extend),
     "evaluate": Command("measure surrogates on every grid", _evaluate_parser, _evaluate),
+    "scaling": Command("measure the scaling limit of surrogates", scaling_parser, run_scaling),
     "report": Command("write a page about evaluations", _report_parser, _report),
     "info": Command("describe a dataset, a run or an evaluation", _info_parser, _info),
 }

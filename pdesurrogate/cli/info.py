@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pdesurrogate.data import Ladder
 from pdesurrogate.data.schema import MANIFEST, SPLITS
-from pdesurrogate.evaluation import open_evaluation
+from pdesurrogate.evaluation import open_evaluation, open_scaling
+from pdesurrogate.evaluation.scaling.store import is_scaling_file
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 
 __all__ = ["describe"]
@@ -22,7 +25,7 @@ def describe(
     verify: bool = False,
     specs: Sequence[type[Any]] = (),
 ) -> str:
-    """Describe a dataset, a run or an evaluation.
+    """Describe a dataset, a run, an evaluation or a scaling file.
 
     Args:
         path: A folder or a file.
@@ -41,7 +44,7 @@ def describe(
     elif (path / "surrogate.json").is_file():
         facts = _run(path, specs) if as_json else _run_in_words(path, specs)
     elif path.is_file():
-        facts = _evaluation(path)
+        facts = _scaling(path) if is_scaling_file(path) else _evaluation(path)
     else:
         raise ValueError(f"{path} is no dataset, finished run or evaluation")
     if as_json:
@@ -143,6 +146,26 @@ def _evaluation(path: Path) -> dict[str, Any]:
         "lead_times": [round(float(t), 6) for t in root["lead_time"].values],
         "fields": [str(name) for name in root["field"].values],
         "dataset_sha256": str(root.attrs["dataset_sha256"]),
+    }
+
+
+def _scaling(path: Path) -> dict[str, Any]:
+    scaling = open_scaling(path)
+    orders = scaling["order"].isel(field=0)
+    return {
+        "kind": "scaling",
+        "title": str(scaling.attrs["title"]),
+        "runs": [str(run) for run in scaling["run"].values],
+        "resolutions": [int(n) for n in scaling["resolution"].values],
+        "trajectories": int(scaling.sizes["trajectory"]),
+        "starts": [round(float(t), 6) for t in scaling["start"].values],
+        "fields": [str(name) for name in scaling["field"].values],
+        "orders": {
+            str(run): round(float(order), 3)
+            for run, order in zip(orders["run"].values, orders.values, strict=True)
+            if np.isfinite(order)
+        },
+        "dataset_sha256": str(scaling.attrs["dataset_sha256"]),
     }
 
 

@@ -14,7 +14,12 @@ from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.part import Part
 from pdesurrogate.models.user_model import UserModel, class_path, find_class
 
-__all__ = ["allowed_models", "is_network", "model_names", "name_networks"]
+__all__ = ["MODELS_HELP", "allowed_models", "is_network", "model_names", "name_networks"]
+
+MODELS_HELP = (
+    "networks, specs or parts of your own that a run may be built from: my_package.MyNet,..."
+)
+"""What the help says of `--models`."""
 
 
 def model_names() -> list[str]:

@@ -32,7 +32,7 @@ from pdesurrogate.models import ModelSpec, Part
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.transfer import restrict
 
-__all__ = ["Plan", "plan_evaluation"]
+__all__ = ["Plan", "coarse_solver", "plan_evaluation"]
 
 
 @dataclass(frozen=True)
@@ -307,7 +307,7 @@ def _baselines(
 ) -> list[Entry]:
     """Persistence, and a floor and a solver for every training grid."""
     grids = [data.grid(resolution) for resolution in trained]
-    solvers = [_coarse_solver(fields, grid, data, device) for grid in grids]
+    solvers = [coarse_solver(fields, grid, data, device) for grid in grids]
     return [
         Persistence(tuple(field.name for field in fields), grids[0]),
         *(TruncationFloor(fields, grid) for grid in grids),
@@ -315,12 +315,16 @@ def _baselines(
     ]
 
 
-def _coarse_solver(
-    fields: tuple[Field, ...], grid: Grid, data: Ladder, device: str
-) -> CoarseSolver:
+def coarse_solver(fields: tuple[Field, ...], grid: Grid, data: Ladder, device: str) -> CoarseSolver:
     """The equation on a coarse grid, at the Courant number of the reference simulation.
 
     A coarser grid allows a longer step. To deny it to the solver would make a weak baseline.
+
+    Args:
+        fields: What it predicts.
+        grid: Where it is solved.
+        data: Knows the equation, the time between frames, and the reference simulation.
+        device: Where to compute.
     """
     reference_steps = round(data.time_step / data.solver_time_step)
     coarsening = data.reference_resolution / grid.resolution

@@ -26,6 +26,8 @@ __all__ = [
     "Variable",
     "empty_evaluation",
     "empty_example",
+    "field_coordinates",
+    "run_coordinates",
 ]
 
 CONVENTIONS = "CF-1.11"
@@ -239,14 +241,13 @@ def empty_evaluation(
         Every variable of `VARIABLES`, holding its `not_run` value, with all coordinates labelled.
     """
     coords: dict[str, xr.Variable] = {
-        "run": _coordinate("run", [r.name for r in runs], "surrogate or baseline", None),
+        **run_coordinates(runs),
         "protocol": _coordinate("protocol", list(protocols), "transfer protocol", None),
         "resolution": _coordinate("resolution", list(resolutions), "points along y", "1"),
         "trajectory": _coordinate("trajectory", list(trajectories), "index in the split", "1"),
         "lead_time": _coordinate(
             "lead_time", list(lead_times), "time since the last given frame", time_units
         ),
-        "field": _coordinate("field", [f.name for f in fields], "field", None),
         "wavenumber": xr.Variable(
             ("wavenumber",), np.asarray(list(wavenumbers)), dict(wavenumber_attributes)
         ),
@@ -256,6 +257,37 @@ def empty_evaluation(
             "time since the last given frame",
             time_units,
         ),
+        **field_coordinates(fields),
+    }
+    sizes = {name: coords[name].size for name in coords}
+    data = {
+        v.name: (v.dims, np.full([sizes[d] for d in v.dims], v.not_run, dtype=v.dtype), v.attrs)
+        for v in VARIABLES
+    }
+    return xr.Dataset(data, coords, attrs={"Conventions": CONVENTIONS})
+
+
+def run_coordinates(runs: Sequence[RunLabel]) -> dict[str, xr.Variable]:
+    """The coordinates along `run`: names, and all that is known of each.
+
+    Args:
+        runs: In the order of the tables.
+    """
+    coords = {"run": _coordinate("run", [r.name for r in runs], "surrogate or baseline", None)}
+    for label, (long_name, units) in _LABELS.items():
+        values = [_plain(getattr(run, label)) for run in runs]
+        coords[label] = _coordinate("run", values, long_name, units)
+    return coords
+
+
+def field_coordinates(fields: Sequence[Field]) -> dict[str, xr.Variable]:
+    """The coordinates along `field`: names, units, and how to draw them.
+
+    Args:
+        fields: What is predicted.
+    """
+    return {
+        "field": _coordinate("field", [f.name for f in fields], "field", None),
         "field_units": _coordinate("field", [f.units for f in fields], "unit of the field", None),
         "field_long_name": _coordinate(
             "field", [f.long_name for f in fields], "name of the field in plots", None
@@ -267,15 +299,6 @@ def empty_evaluation(
             "1",
         ),
     }
-    for label, (long_name, units) in _LABELS.items():
-        values = [_plain(getattr(run, label)) for run in runs]
-        coords[label] = _coordinate("run", values, long_name, units)
-    sizes = {name: coords[name].size for name in coords}
-    data = {
-        v.name: (v.dims, np.full([sizes[d] for d in v.dims], v.not_run, dtype=v.dtype), v.attrs)
-        for v in VARIABLES
-    }
-    return xr.Dataset(data, coords, attrs={"Conventions": CONVENTIONS})
 
 
 def empty_example(

@@ -2,5 +2,6 @@
 
 from pdesurrogate.report.levels import plot_levels
 from pdesurrogate.report.page import write_report
+from pdesurrogate.report.scaling_figure import plot_scaling
 
-__all__ = ["plot_levels", "write_report"]
+__all__ = ["plot_levels", "plot_scaling", "write_report"]

@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pdesurrogate.evaluation.scaling.store import is_scaling_file
 from pdesurrogate.files import write_atomically
 from pdesurrogate.report.animation import animate
 from pdesurrogate.report.figures import error_over_lead_time, error_over_resolution, spectra
@@ -22,6 +23,9 @@ from pdesurrogate.report.methods import Study
 from pdesurrogate.report.moments import USEFUL_ERROR, moments
 from pdesurrogate.report.numbers import significant
 from pdesurrogate.report.pictures import Gallery, gallery
+from pdesurrogate.report.scaling_figure import scaling_panels
+from pdesurrogate.report.scaling_study import ScalingStudy, gather_scaling
+from pdesurrogate.report.scaling_table import SCALING_COLUMNS, scaling_table
 from pdesurrogate.report.summary import summary
 from pdesurrogate.report.tables import cost_table, main_table
 
@@ -36,7 +40,8 @@ def write_report(
     The page needs no network and no other file: styles, figures and the animation are in it.
 
     Args:
-        evaluations: Evaluation files of one dataset; several are compared side by side.
+        evaluations: Evaluation files of one dataset; several are compared side by side. Scaling
+            files of the same dataset may stand among them and get a section of their own.
         out: Where the page goes. Its directory is made if need be.
         overwrite: Whether an existing page may be replaced.
 
@@ -53,14 +58,17 @@ def write_report(
         raise ValueError(f"{out} is a directory; name the HTML file to write")
     if out.exists() and not overwrite:
         raise ValueError(f"{out} exists; pass --overwrite to replace it")
+    paths = [Path(path) for path in evaluations]
+    scalings = [path for path in paths if is_scaling_file(path)]
     with ExitStack() as files:
-        page = _render(gather(evaluations, files))
+        gathered = gather([path for path in paths if path not in scalings], files)
+        page = _render(gathered, scalings)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, page.encode("utf-8"))
     return out
 
 
-def _render(gathered: Gathered) -> str:
+def _render(gathered: Gathered, scalings: Sequence[Path]) -> str:
     environment = Environment(
         loader=PackageLoader("pdesurrogate.report"),
         autoescape=True,
@@ -72,12 +80,13 @@ def _render(gathered: Gathered) -> str:
     environment.filters["marker_path"] = marker_path
     environment.filters["svg_dash"] = svg_dash
     environment.globals["dash_of"] = dash_of
-    return environment.get_template("report.html.j2").render(_context(gathered))
+    return environment.get_template("report.html.j2").render(_context(gathered, scalings))
 
 
-def _context(gathered: Gathered) -> dict[str, Any]:
+def _context(gathered: Gathered, scalings: Sequence[Path]) -> dict[str, Any]:
     study = Study.of(gathered.table)
     field, finest = study.fields[0], study.resolutions[-1]
+    scaling = _scaling(study, scalings)
     galleries = _galleries(study, gathered, field)
     times = study.spectrum_lead_times
     return {
@@ -113,8 +122,28 @@ def _context(gathered: Gathered) -> dict[str, Any]:
         "costs": cost_table(study),
         "versions": _json_attribute(study.table, "versions", {}),
         "machine": str(study.table.attrs.get("machine", "unknown")),
-        "commands": _json_attribute(study.table, "commands", []),
-        "files": [str(path) for path in gathered.paths],
+        **_scaling_section(scaling, field),
+        "commands": [
+            *_json_attribute(study.table, "commands", []),
+            *(() if scaling is None else scaling.commands),
+        ],
+        "files": [str(path) for path in (*gathered.paths, *scalings)],
+    }
+
+
+def _scaling(study: Study, scalings: Sequence[Path]) -> ScalingStudy | None:
+    """What scaling files say, in the colours of the other figures."""
+    looks = {run: method.look for method in study.models for run in method.runs}
+    return gather_scaling(scalings, str(study.table.attrs["dataset_sha256"]), looks)
+
+
+def _scaling_section(scaling: ScalingStudy | None, field: str) -> dict[str, Any]:
+    if scaling is None or not scaling.showing(field):
+        return {"scaling_panels": [], "scaling_columns": (), "scaling_rows": ()}
+    return {
+        "scaling_panels": scaling_panels(scaling, field),
+        "scaling_columns": SCALING_COLUMNS,
+        "scaling_rows": scaling_table(scaling, field).groups[0][1],
     }
 
 

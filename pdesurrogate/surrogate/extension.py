@@ -199,13 +199,16 @@ def load_extension(
 
     copied = Surrogate(copy.deepcopy(base.module).cpu(), base.info)
 
-    def build(info: SurrogateInfo) -> nn.Module:
+    def build(info: SurrogateInfo, path: Path) -> nn.Module:
         if info.model != MODEL:
-            raise ValueError(f"it describes a {info.model}, not an extension")
+            raise ValueError(f"{path} describes a {info.model}, not an extension")
         options: dict[str, Any] = {**info.options}
-        transport = TransportOptions(**options.pop("transport"))
-        module = Extension(**options, transport=transport).on(copied, info.training_grid, carrier)
-        return module.module
+        try:
+            transport = TransportOptions(**options.pop("transport"))
+            extension = Extension(**options, transport=transport)
+            return extension.on(copied, info.training_grid, carrier).module
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} does not describe an extension: {error}") from error
 
     module, info = read_surrogate(directory, build)
     assert isinstance(module, ExtensionModule)

@@ -36,14 +36,14 @@ def write_surrogate(
 
 
 def read_surrogate(
-    directory: str | os.PathLike[str], build: Callable[[SurrogateInfo], nn.Module]
+    directory: str | os.PathLike[str], build: Callable[[SurrogateInfo, Path], nn.Module]
 ) -> tuple[nn.Module, SurrogateInfo]:
     """Read what `write_surrogate` wrote.
 
     Args:
         directory: Holds both files.
-        build: Makes the untrained network that a description is about; raises a `ValueError` or a
-            `TypeError` if there is no such network.
+        build: Makes the untrained network that a description is about, given where that lies; raises
+            a `ValueError` that names the place if there is no such network.
 
     Returns:
         The network on the CPU, in evaluation mode, its parameters frozen, and what it is.
@@ -59,10 +59,7 @@ def read_surrogate(
         info = SurrogateInfo.from_dict(description)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"{path} does not describe a surrogate: {error}") from error
-    try:
-        module = build(info)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+    module = build(info, path)
     weights = _read(directory / WEIGHTS)
     if hashlib.sha256(weights).hexdigest() != description.get("weights_sha256"):
         raise ValueError(

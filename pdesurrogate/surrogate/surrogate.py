@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from inspect import isabstract
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,15 +12,13 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pdesurrogate import models
 from pdesurrogate.conditioning import ConditionNormaliser, condition_values
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models import ModelSpec
-from pdesurrogate.models.part import Part, parts_from_plain
-from pdesurrogate.models.user_code import answering_for
-from pdesurrogate.models.user_model import UserModel, class_path, networks_named
+from pdesurrogate.models.part import Part
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout_frames
+from pdesurrogate.surrogate.building import build_network
 from pdesurrogate.surrogate.files import read_surrogate, write_surrogate
 from pdesurrogate.surrogate.info import SurrogateInfo
 
@@ -243,8 +239,37 @@ class Surrogate:
             FileNotFoundError: If the directory or one of the files is absent.
             ValueError: If a file is foreign or damaged, or names an unknown model.
         """
-        module, info = read_surrogate(directory, lambda info: _build(info, specs))
+        module, info = read_surrogate(
+            directory, lambda info, path: build_network(info, specs, str(path))
+        )
         return cls(module, info)
+
+    @classmethod
+    def untrained(
+        cls,
+        info: SurrogateInfo,
+        seed: int,
+        *,
+        specs: Sequence[type[ModelSpec | Part | nn.Module]] = (),
+    ) -> Surrogate:
+        """The same network with the same normalisation before it has learned anything.
+
+        Args:
+            info: What the trained surrogate is known by.
+            seed: Of the initial weights. PyTorch's own random state is left as it is.
+            specs: As for `load`.
+
+        Returns:
+            A surrogate on the CPU, in evaluation mode, its parameters frozen.
+
+        Raises:
+            ValueError: If the model is unknown or not allowed.
+        """
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            module = build_network(info, specs, info.name)
+        untrained = replace(info, seed=seed, epochs=0, training_seconds=0.0)
+        return cls(module.eval().requires_grad_(False), untrained)
 
     def _network_inputs(self, fields: Tensor, told: Tensor) -> Tensor:
         """The frames of a window, normalised, as channels, and what the network is told."""
@@ -321,58 +346,6 @@ class Surrogate:
             },
             attrs={"surrogate": self.info.name, "dataset": self.info.dataset},
         )
-
-
-def _build(info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part | nn.Module]]) -> nn.Module:
-    """The untrained network that `info` describes."""
-    kind = _users_model(info, specs) if "." in info.model else _spec(info, specs)
-    try:
-        spec = kind(info.options)
-        with answering_for(spec, info.model):
-            return spec.build_conditioned(
-                info.in_channels, info.out_channels, info.training_grid, info.parameter_channels
-            )
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"it gives {info.model} options it does not take: {error}") from error
-
-
-def _spec(
-    info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part | nn.Module]]
-) -> Callable[[dict[str, Any]], ModelSpec]:
-    """What makes the spec that `info` names from its options."""
-    exported = (getattr(models, name) for name in models.__all__)
-    known = [kind for kind in (*exported, *specs) if isinstance(kind, type)]
-    allowed = {
-        kind.__name__: kind
-        for kind in known
-        if issubclass(kind, ModelSpec) and not isabstract(kind)
-    }
-    if info.model not in allowed:
-        raise ValueError(unknown_name("model", info.model, allowed))
-    _check_networks(networks_named(info.options), specs)
-    parts = [*(kind for kind in known if issubclass(kind, Part | ModelSpec)), UserModel]
-    return lambda options: allowed[info.model](**parts_from_plain(options, parts))
-
-
-def _users_model(
-    info: SurrogateInfo, specs: Sequence[type[ModelSpec | Part | nn.Module]]
-) -> Callable[[dict[str, Any]], ModelSpec]:
-    """The same for a network of the user's own."""
-    _check_networks([info.model], specs)
-    return lambda options: UserModel(info.model, options)
-
-
-def _check_networks(
-    names: Iterable[str], specs: Sequence[type[ModelSpec | Part | nn.Module]]
-) -> None:
-    """Refuse networks that the user did not allow: a run may not say what is imported."""
-    allowed = {class_path(kind) for kind in specs if issubclass(kind, nn.Module)}
-    for name in names:
-        if name not in allowed:
-            raise ValueError(
-                f"its network {name} is not one of ours and is built only if you allow it: "
-                f"specs=[{name.rpartition('.')[2]}], on the command line --models {name}"
-            )
 
 
 def _positive(moments: Sequence[float]) -> list[float]:

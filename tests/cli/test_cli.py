@@ -147,6 +147,28 @@ def test_info_describes_everything(journey, what, capsys):
     assert facts["kind"] == {"data": "dataset", "run": "run", "eval.nc": "evaluation"}[what]
 
 
+def test_the_scaling_limit_is_measured_described_and_reported(journey, tmp_path, capsys):
+    out, page = tmp_path / "scaling.nc", tmp_path / "report.html"
+    scaling = ["scaling", journey / "run", "--data", journey / "data", "--resolutions", "8,16"]
+    few = ["--num_starts", 2, "--random_seeds", 1, "--num_trajectories", 1]
+    assert run(*scaling, *few, "--out", out) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    table = xr.load_dataset(out)  # netCDF cannot open a file again and again while it is open
+    assert dict(table.sizes)["run"] == 3  # trained, untrained, solver
+    assert (table["commutation_error"].sel(resolution=8) > 0).all()
+    lines = json.loads(table.attrs["commands"])
+    assert [line.split()[1] for line in lines] == ["generate", "train", "scaling"]
+    assert lines[-1].endswith("--num_trajectories 1 --num_starts 2 --random_seeds 1")
+    assert run("info", out) == 0
+    assert "Scaling limit on kolmogorov" in capsys.readouterr().out
+    assert run("info", out, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "scaling"
+    assert run("report", journey / "eval.nc", out, "--out", page) == 0
+    assert 'id="scaling"' in page.read_text("utf-8")
+    assert run(*scaling, "--out", out) == 2
+    assert "give --overwrite" in capsys.readouterr().err
+
+
 def test_info_verifies_checksums(journey, capsys):
     assert run("info", journey / "data", "--verify") == 0
 
