@@ -3,8 +3,38 @@
 from __future__ import annotations
 
 from pdesurrogate.evaluation.resolution_transfer import evaluate
-from pdesurrogate.evaluation.statistics import mean_interval
+from pdesurrogate.evaluation.rollout_statistics import (
+    blow_up_rate,
+    conserved_drift,
+    correlation_time,
+    late_mean,
+    spectral_distance,
+    window_errors,
+)
+from pdesurrogate.evaluation.statistics import (
+    Comparison,
+    mean_interval,
+    nested_interval,
+    paired_comparison,
+    ratio_interval,
+)
 from pdesurrogate.evaluation.store import open_evaluation, write_evaluation
 from pdesurrogate.intervals import Interval
 
-__all__ = ["Interval", "evaluate", "mean_interval", "open_evaluation", "write_evaluation"]
+__all__ = [
+    "Comparison",
+    "Interval",
+    "blow_up_rate",
+    "conserved_drift",
+    "correlation_time",
+    "evaluate",
+    "late_mean",
+    "mean_interval",
+    "nested_interval",
+    "open_evaluation",
+    "paired_comparison",
+    "ratio_interval",
+    "spectral_distance",
+    "window_errors",
+    "write_evaluation",
+]
