@@ -7,6 +7,7 @@ so. NaN says that something was not run; a rollout that broke keeps its infinite
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -181,19 +182,27 @@ def late_mean(evaluation: xr.Dataset | xr.DataTree, metric: str) -> xr.DataArray
     return mean.assign_attrs(long_name=f"{metric}, mean over the second half of the rollout")
 
 
-def spectral_distance(evaluation: xr.Dataset | xr.DataTree) -> xr.DataArray:
+def spectral_distance(
+    evaluation: xr.Dataset | xr.DataTree, below: float = math.inf
+) -> xr.DataArray:
     """Decibels between the spectra of prediction and truth in the second half of the rollout.
+
+    A prediction that holds nothing beyond its training grid is far off in every shell there, by as
+    much as `log_spectral_distance` can tell; ask for the shells below that grid's Nyquist wavenumber
+    to see the others.
 
     Args:
         evaluation: With `late_spectrum` and `true_late_spectrum`.
+        below: Only shells whose wavenumber lies below this one count.
 
     Returns:
-        `log_spectral_distance` of the time means, without the dimension `wavenumber`.
+        `log_spectral_distance` of the time means, without the dimension `wavenumber`; NaN where no
+        shell is left.
     """
+    spectra = [evaluation[name] for name in ("late_spectrum", "true_late_spectrum")]
     distance = xr.apply_ufunc(
         _decibels,
-        evaluation["late_spectrum"],
-        evaluation["true_late_spectrum"],
+        *(spectrum.isel(wavenumber=spectrum["wavenumber"].values < below) for spectrum in spectra),
         input_core_dims=[["wavenumber"]] * 2,
     )
     return distance.assign_attrs(long_name="distance of the late spectra", units="dB")
@@ -214,4 +223,5 @@ def _score(evaluation: xr.Dataset | xr.DataTree, metric: str) -> xr.DataArray:
         raise ValueError(
             f"metric must be a score of the evaluation, {_SCORE_NAMES}, got {metric!r}"
         )
-    return evaluation[metric]
+    table = evaluation.to_dataset() if isinstance(evaluation, xr.DataTree) else evaluation
+    return table[metric]

@@ -168,7 +168,8 @@ def paired_comparison(ours: ArrayLike, theirs: ArrayLike, level: float = 0.95) -
             one seed.
         theirs: Errors of the other method: any number of seeds, the same trajectories.
         level: Coverage that is aimed at, between 0 and 1. A verdict on two equally good methods is
-            wrong in one minus it of all cases; of many comparisons, some are.
+            wrong in about one minus it of all cases, more often for fewer than about ten
+            trajectories; of many comparisons, some are.
 
     Raises:
         ValueError: If the numbers of trajectories differ, a shape is not `(seed, trajectory)`, a

@@ -48,7 +48,7 @@ def rollout_table(study: Study, field: str) -> RolloutTable:
     finest = study.resolutions[-1]
     times, errors = correlation_time(study.table, CORRELATED), window_errors(study.table)
     late = (
-        spectral_distance(study.table),
+        spectral_distance(study.table, _band(study)),
         late_mean(study.table, "distribution_distance"),
         late_mean(study.table, "increment_distance"),
     )
@@ -69,11 +69,23 @@ def rollout_table(study: Study, field: str) -> RolloutTable:
         f"correlated{unit}",
         *(f"vRMSE, step{'s' * (':' in name)} {name}" for name in errors["window"].values),
         "blown up",
-        "late spectrum, dB",
+        "late spectrum in band, dB",
         "late values",
         "late increments",
     )
     return RolloutTable(columns, Table((("", tuple(rows)),)))
+
+
+def _band(study: Study) -> float:
+    """Nyquist wavenumber of the coarsest training grid.
+
+    The first shell that is not complete at a resolution is at its Nyquist wavenumber, which is
+    proportional to the resolution.
+    """
+    wavenumber = study.table["wavenumber"].values
+    limit = float(2 * wavenumber[-1] - wavenumber[-2])
+    trained = [m.training_resolution for m in study.models if m.training_resolution]
+    return limit * min(trained, default=study.resolutions[-1]) / study.resolutions[-1]
 
 
 def _time_cell(study: Study, times: xr.Dataset, series: Series, field: str) -> Cell:

@@ -41,7 +41,7 @@ def test_one_row_per_series_but_the_floor(long: Mock) -> None:
         "vRMSE, step 1",
         "vRMSE, steps 6:12",
         "blown up",
-        "late spectrum, dB",
+        "late spectrum in band, dB",
         "late values",
         "late increments",
     )
@@ -92,4 +92,12 @@ def test_broken_rollouts_and_old_files_are_told(long: Mock) -> None:
     cells = _cells(long, "FNO", "native")
     assert cells["vRMSE, steps 6:12"][0] == cells["late values"][0] == "∞"
     assert cells["vRMSE, steps 6:12"][1].endswith("over 3 of 4")
-    assert cells["late spectrum, dB"] == ("–", "")
+    assert cells["late spectrum in band, dB"] == ("–", "")
+
+
+def test_late_spectra_are_compared_in_the_band_of_the_training_grid(long: Mock) -> None:
+    root, _ = long
+    truth = root["true_late_spectrum"].sel(resolution=128)
+    inside = root["wavenumber"] < 16  # the mock's shells end below 65, at 128 points
+    root["late_spectrum"].loc[AT] = truth * xr.where(inside, 10.0, 1e-6)
+    assert _cells(long, "FNO", "native")["late spectrum in band, dB"][0] == "10.0"
