@@ -188,8 +188,8 @@ def spectral_distance(
     """Decibels between the spectra of prediction and truth in the second half of the rollout.
 
     A prediction that holds nothing beyond its training grid is far off in every shell there, by as
-    much as `log_spectral_distance` can tell; ask for the shells below that grid's Nyquist wavenumber
-    to see the others.
+    much as `log_spectral_distance` can tell; ask for the shells below that grid's Nyquist
+    wavenumber to see the others.
 
     Args:
         evaluation: With `late_spectrum` and `true_late_spectrum`.

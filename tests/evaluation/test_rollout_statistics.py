@@ -144,10 +144,10 @@ def test_spectral_distance_of_a_planted_factor(root: xr.Dataset) -> None:
 def test_spectral_distance_of_the_shells_below_a_wavenumber(root: xr.Dataset) -> None:
     truth = root["true_late_spectrum"].sel(resolution=64, field="vorticity")
     root["late_spectrum"].loc[AT] = truth * xr.where(root["wavenumber"] < 10, 10.0, 1000.0)
-    np.testing.assert_allclose(spectral_distance(root, below=10).sel(AT), 10.0, rtol=1e-5)
+    np.testing.assert_allclose(spectral_distance(root, below=10.0).sel(AT), 10.0, rtol=1e-5)
     expected = np.sqrt((9 * 10**2 + 23 * 30**2) / 32)  # shells 1 to 9, and 10 to 32
     np.testing.assert_allclose(spectral_distance(root).sel(AT), expected, rtol=1e-5)
-    assert spectral_distance(root, below=1).isnull().all()
+    assert spectral_distance(root, below=1.0).isnull().all()
 
 
 def test_statistics_of_a_file(root: xr.Dataset, tmp_path: Path) -> None:

@@ -98,6 +98,6 @@ def test_broken_rollouts_and_old_files_are_told(long: Mock) -> None:
 def test_late_spectra_are_compared_in_the_band_of_the_training_grid(long: Mock) -> None:
     root, _ = long
     truth = root["true_late_spectrum"].sel(resolution=128)
-    inside = root["wavenumber"] < 16  # the mock's shells end below 65, at 128 points
+    inside = root["wavenumber"] <= 16  # the mock's shells end below 65, at 128 points
     root["late_spectrum"].loc[AT] = truth * xr.where(inside, 10.0, 1e-6)
     assert _cells(long, "FNO", "native")["late spectrum in band, dB"][0] == "10.0"
