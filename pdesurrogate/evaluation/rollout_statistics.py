@@ -199,10 +199,12 @@ def spectral_distance(
         `log_spectral_distance` of the time means, without the dimension `wavenumber`; NaN where no
         shell is left.
     """
-    spectra = [evaluation[name] for name in ("late_spectrum", "true_late_spectrum")]
+    table = _table(evaluation)
+    shells = table.isel(wavenumber=table["wavenumber"].values < below)
     distance = xr.apply_ufunc(
         _decibels,
-        *(spectrum.isel(wavenumber=spectrum["wavenumber"].values < below) for spectrum in spectra),
+        shells["late_spectrum"],
+        shells["true_late_spectrum"],
         input_core_dims=[["wavenumber"]] * 2,
     )
     return distance.assign_attrs(long_name="distance of the late spectra", units="dB")
@@ -223,5 +225,8 @@ def _score(evaluation: xr.Dataset | xr.DataTree, metric: str) -> xr.DataArray:
         raise ValueError(
             f"metric must be a score of the evaluation, {_SCORE_NAMES}, got {metric!r}"
         )
-    table = evaluation.to_dataset() if isinstance(evaluation, xr.DataTree) else evaluation
-    return table[metric]
+    return _table(evaluation)[metric]
+
+
+def _table(evaluation: xr.Dataset | xr.DataTree) -> xr.Dataset:
+    return evaluation.to_dataset() if isinstance(evaluation, xr.DataTree) else evaluation
