@@ -27,6 +27,7 @@ __all__ = [
     "empty_evaluation",
     "empty_example",
     "field_coordinates",
+    "late_steps",
     "run_coordinates",
 ]
 
@@ -38,6 +39,7 @@ _COMBINATION = ("run", "protocol", "resolution")
 _SCORE = (*_COMBINATION, "trajectory", "lead_time", "field")
 _TRUTH = ("resolution", "trajectory", "lead_time", "field")
 _SPECTRUM = ("resolution", "trajectory", "spectrum_lead_time", "field", "wavenumber")
+_LATE_SPECTRUM = ("resolution", "trajectory", "field", "wavenumber")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Variable:
         units: UDUNITS string; None where the unit differs from field to field (`comment` says how).
         dtype: Number type in the file.
         comment: Definition or remark.
+        is_required: Whether a file without it is no evaluation. Of the others, which files of
+            earlier versions lack, `open_evaluation` says that they were not run.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Variable:
     units: str | None = "1"
     dtype: str = "float32"
     comment: str | None = None
+    is_required: bool = True
 
     @property
     def attrs(self) -> dict[str, str]:
@@ -112,6 +117,21 @@ SCORES: tuple[Variable, ...] = (
         units=None,
         comment="in the square of field_units",
     ),
+    Variable(
+        "distribution_distance",
+        _SCORE,
+        "distance between the distributions of the values",
+        comment="Wasserstein-1 distance over the standard deviation of the truth",
+        is_required=False,
+    ),
+    Variable(
+        "increment_distance",
+        _SCORE,
+        "distance between the distributions of the increments",
+        comment="Wasserstein-1 distance over the standard deviation of the truth's increments "
+        "over 1/32 of the domain's side, or one point where that is more; mean of both directions",
+        is_required=False,
+    ),
 )
 """The variables that hold a number per run, protocol, resolution, trajectory, lead time, field."""
 
@@ -139,6 +159,30 @@ VARIABLES: tuple[Variable, ...] = (
         "power per wavenumber shell of the truth",
         units=None,
         comment="in the square of field_units; NaN beyond the grid's Nyquist wavenumber",
+    ),
+    Variable(
+        "error_spectrum",
+        ("run", "protocol", *_SPECTRUM),
+        "power per wavenumber shell of prediction minus truth",
+        units=None,
+        comment="as spectrum",
+        is_required=False,
+    ),
+    Variable(
+        "late_spectrum",
+        ("run", "protocol", *_LATE_SPECTRUM),
+        "power per wavenumber shell of the prediction in the second half of the rollout",
+        units=None,
+        comment="as spectrum; mean over the lead times beyond half of the last",
+        is_required=False,
+    ),
+    Variable(
+        "true_late_spectrum",
+        _LATE_SPECTRUM,
+        "power per wavenumber shell of the truth in the second half of the rollout",
+        units=None,
+        comment="as true_spectrum; mean over the lead times beyond half of the last",
+        is_required=False,
     ),
     Variable(
         "true_spatial_mean",
@@ -208,6 +252,16 @@ _LABELS: dict[str, tuple[str, str | None]] = {
     "settings": ("fingerprint of model and training settings, the seed apart", None),
     "conditioning": ("what it is told besides the fields, separated by commas", None),
 }
+
+
+def late_steps(num_steps: int) -> range:
+    """Indices of the predicted frames in the second half of a rollout: beyond half of the last.
+
+    Example:
+        >>> list(late_steps(4)), list(late_steps(5)), list(late_steps(1))
+        ([2, 3], [2, 3, 4], [0])
+    """
+    return range(num_steps // 2, num_steps)
 
 
 def empty_evaluation(

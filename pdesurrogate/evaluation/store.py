@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
-from pdesurrogate.evaluation.schema import CONVENTIONS, SCORES
+from pdesurrogate.evaluation.schema import CONVENTIONS, SCORES, VARIABLES
 from pdesurrogate.files import replaced_atomically
 
 __all__ = ["open_evaluation", "write_evaluation"]
@@ -49,6 +50,9 @@ def write_evaluation(evaluation: xr.DataTree, path: str | os.PathLike[str]) -> N
 def open_evaluation(path: str | os.PathLike[str]) -> xr.DataTree:
     """Open an evaluation file lazily; use it as a context manager, or close it.
 
+    Variables that files of earlier versions lack are there, holding what says that they were not
+    run.
+
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is not an evaluation.
@@ -60,11 +64,23 @@ def open_evaluation(path: str | os.PathLike[str]) -> xr.DataTree:
         evaluation = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is not an evaluation: it is no netCDF-4 file") from error
-    missing = [score.name for score in SCORES if score.name not in evaluation.data_vars]
+    required = [score.name for score in SCORES if score.is_required]
+    missing = [name for name in required if name not in evaluation.data_vars]
     if missing or evaluation.attrs.get("Conventions") != CONVENTIONS:
         evaluation.close()
         raise ValueError(
             f"{path} is not an evaluation: "
             + (f"it lacks {missing[0]!r}" if missing else f"it does not follow {CONVENTIONS}")
         )
+    _fill_in(evaluation)
     return evaluation
+
+
+def _fill_in(evaluation: xr.DataTree) -> None:
+    """Add what files of earlier versions lack, as not run, without memory of its own."""
+    for variable in VARIABLES:
+        if variable.is_required or variable.name in evaluation.data_vars:
+            continue
+        shape = [evaluation.sizes[dim] for dim in variable.dims]
+        not_run = np.broadcast_to(np.array(variable.not_run, variable.dtype), shape)
+        evaluation[variable.name] = xr.DataArray(not_run, dims=variable.dims, attrs=variable.attrs)

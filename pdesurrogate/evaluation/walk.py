@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
@@ -15,7 +16,7 @@ from pdesurrogate.data import load_frames
 from pdesurrogate.evaluation.entries import Entry, Frames
 from pdesurrogate.evaluation.plan import Plan
 from pdesurrogate.evaluation.protocols import TransferProtocol
-from pdesurrogate.evaluation.schema import empty_example
+from pdesurrogate.evaluation.schema import empty_example, late_steps
 from pdesurrogate.evaluation.scoring import score_rollout
 from pdesurrogate.evaluation.timing import seconds_per_step
 from pdesurrogate.grids import Grid
@@ -139,6 +140,11 @@ class Walk:
         for s, k in enumerate(spectrum_steps(self.plan.num_steps)):
             spectrum = power_spectrum(truth[:, k].double(), frames.grid)
             self._write_spectrum("true_spectrum", spectrum, {**place, "spectrum_lead_time": s})
+        late = [
+            power_spectrum(truth[:, k].double(), frames.grid)
+            for k in late_steps(self.plan.num_steps)
+        ]
+        self._write_spectrum("true_late_spectrum", torch.stack(late).mean(dim=0), place)
 
     def _score(
         self,
@@ -164,6 +170,9 @@ class Walk:
         for s in range(len(steps)):
             spot = {**place, "spectrum_lead_time": s, "field": channels}
             self._write_spectrum("spectrum", result.spectrum[:, s], spot)
+            self._write_spectrum("error_spectrum", result.error_spectrum[:, s], spot)
+        spot = {**place, "field": channels}
+        self._write_spectrum("late_spectrum", result.late_spectrum, spot)
         if result.example is not None:
             spot = {"run": run, "protocol": column, "field": channels}
             example["prediction"][spot] = result.example.numpy()

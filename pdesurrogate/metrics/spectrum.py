@@ -14,12 +14,16 @@ from pdesurrogate.grids import Channel, ClosedBox, GaussianSphere, Grid, OpenBox
 from pdesurrogate.operators.spherical_harmonics import linear_truncation, spherical_harmonics
 
 __all__ = [
+    "log_spectral_distance",
     "nyquist_wavenumber",
     "power_spectrum",
     "shell_wavenumbers",
     "wavenumber_attributes",
     "white_spectrum",
 ]
+
+_LEAST_SHARE = 1e-12
+"""Share of the whole power below which a shell holds rounding alone."""
 
 
 def power_spectrum(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "*lead shell"]:
@@ -63,6 +67,37 @@ def power_spectrum(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "
     shell = torch.as_tensor(_shell_of_modes(box), device=u.device)
     spectrum = power.new_zeros((*power.shape[:-2], int(shell.max()) + 1))
     return spectrum.index_add_(-1, shell, power.flatten(-2))
+
+
+def log_spectral_distance(
+    prediction: Float[Tensor, "*lead shell"], truth: Float[Tensor, "*lead shell"]
+) -> Float[Tensor, "*lead"]:
+    r"""By how many decibels two power spectra differ, shell by shell.
+
+    $$ d = \sqrt{\frac1K \sum_{i=1}^{K} \Bigl( 10 \log_{10} \frac{E_i(p)}{E_i(y)} \Bigr)^2 } $$
+
+    10 dB are a factor of ten in the power of every shell, 3 dB one of two. All shells weigh the
+    same, however little power they hold: give complete shells only, and NaN for the others. Shell
+    0, the mean of the field, is left out. Power below 10⁻¹² of the truth's whole counts as that
+    much: single-precision fields hold no less.
+
+    Args:
+        prediction: Spectrum of the prediction, as `power_spectrum` returns it.
+        truth: Spectrum of the truth, in the same unit.
+
+    Returns:
+        Decibels, one number per leading index; infinite where the prediction's spectrum is, NaN
+        where no shell can be compared.
+
+    References:
+        Gray & Markel (1976), *Distance measures for speech processing*, IEEE Trans. ASSP 24(5).
+    """
+    p, y = prediction[..., 1:], truth[..., 1:]
+    floor = _LEAST_SHARE * truth.nansum(dim=-1, keepdim=True)
+    decibels = 10 * torch.log10(torch.maximum(p, floor) / torch.maximum(y, floor))
+    # Of two fields without any power, nothing differs.
+    decibels = torch.where((p == 0) & (y == 0), torch.zeros_like(decibels), decibels)
+    return decibels.square().nanmean(dim=-1).sqrt()
 
 
 def shell_wavenumbers(grid: Grid) -> Float[np.ndarray, " shell"]:

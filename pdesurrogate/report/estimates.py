@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from pdesurrogate.evaluation.statistics import mean_interval
+from pdesurrogate.evaluation.statistics import (
+    mean_interval,
+    nested_interval,
+    paired_comparison,
+    ratio_interval,
+)
 
-__all__ = ["Estimate", "estimate", "estimate_difference", "estimate_ratio"]
+__all__ = ["Estimate", "estimate", "estimate_ratio"]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over trajectories (and seeds) with its 95% interval.
+    """A mean over trajectories and seeds with its 95% interval.
 
     Args:
         mean: The mean over what stayed finite; NaN if nothing did.
@@ -32,52 +37,50 @@ class Estimate:
 
 
 def estimate(values: Float[np.ndarray, "seed trajectory"]) -> Estimate:
-    """Mean over all rollouts, with a bootstrap interval over trajectories.
+    """Mean over all rollouts, with an interval that counts trajectories and seeds.
 
-    Seeds are averaged first: the interval says how the mean would vary with other trajectories.
+    It says how the mean would vary with other trajectories and other trainings; with a single seed,
+    or where rollouts broke, with other trajectories only.
     """
-    return _of_trajectories(_seed_mean(values), values)
-
-
-def estimate_difference(
-    values: Float[np.ndarray, "seed trajectory"],
-    reference: Float[np.ndarray, "other trajectory"],
-) -> Estimate:
-    """Mean of `values - reference`, trajectory by trajectory."""
-    return _of_trajectories(_seed_mean(values) - _seed_mean(reference), values)
+    finite = np.isfinite(values)
+    num_broken = int((~finite).sum())
+    if num_broken == 0:
+        return Estimate(*nested_interval(values), 0, values.size)
+    if num_broken == values.size:
+        return Estimate(np.nan, np.nan, np.nan, num_broken, values.size)
+    kept = _seed_mean(values)[finite.any(axis=0)]
+    return Estimate(*mean_interval(kept), num_broken, values.size)
 
 
 def estimate_ratio(
     values: Float[np.ndarray, "seed trajectory"],
     reference: Float[np.ndarray, "other trajectory"],
 ) -> Estimate:
-    r"""Ratio of the means, $r = \bar a / \bar b$, of paired trajectories.
+    r"""Ratio of the mean errors of the same runs, $r = \bar a / \bar b$, on two grids, say.
 
-    The interval is that of the linearised ratio, the mean of $(a - r b) / \bar b$ about `r`.
-
-    References:
-        Cochran (1977), *Sampling Techniques*, 3rd ed., §6.
+    Where rollouts broke, it is that of the trajectories on which both have a seed that did not, and
+    its interval speaks of trajectories only.
     """
-    a, b = _seed_mean(values), _seed_mean(reference)
-    paired = np.isfinite(a) & np.isfinite(b)
-    if not paired.any() or b[paired].mean() == 0:
-        return Estimate(np.nan, np.nan, np.nan, int((~np.isfinite(values)).sum()), values.size)
-    ratio = a[paired].mean() / b[paired].mean()
-    linearised = _of_trajectories(ratio + (a - ratio * b) / b[paired].mean(), values)
-    return Estimate(
-        float(ratio), linearised.low, linearised.high, linearised.num_broken, values.size
-    )
+    num_broken, num_rollouts = int((~np.isfinite(values)).sum()), values.size
+    if not np.isfinite(values).all() or not np.isfinite(reference).all():
+        whole = _survived(values) & _survived(reference)
+        if not whole.any():
+            return Estimate(np.nan, np.nan, np.nan, num_broken, num_rollouts)
+        values, reference = (_seed_mean(v)[None, whole] for v in (values, reference))
+    if len(values) == len(reference):
+        ratio = ratio_interval(values, reference)
+    else:  # some seed was not evaluated in both places
+        ratio = paired_comparison(values, reference).ratio
+    if not np.isfinite(ratio.mean):
+        return Estimate(np.nan, np.nan, np.nan, num_broken, num_rollouts)
+    return Estimate(*ratio, num_broken, num_rollouts)
 
 
-def _of_trajectories(
-    trajectories: Float[np.ndarray, " trajectory"], rollouts: Float[np.ndarray, "seed trajectory"]
-) -> Estimate:
-    finite = trajectories[np.isfinite(trajectories)]
-    num_broken = int((~np.isfinite(rollouts)).sum())
-    if finite.size == 0:
-        return Estimate(np.nan, np.nan, np.nan, num_broken, rollouts.size)
-    mean, low, high = mean_interval(finite)
-    return Estimate(float(mean), float(low), float(high), num_broken, rollouts.size)
+def _survived(
+    values: Float[np.ndarray, "seed trajectory"],
+) -> Bool[np.ndarray, " trajectory"]:
+    """Trajectories on which some seed stayed finite."""
+    return np.isfinite(values).any(axis=0)
 
 
 def _seed_mean(

@@ -8,7 +8,9 @@ from itertools import product
 
 import numpy as np
 
-from pdesurrogate.report.estimates import Estimate, estimate, estimate_difference, estimate_ratio
+from pdesurrogate.evaluation.statistics import paired_comparison
+from pdesurrogate.report.comparisons import in_words
+from pdesurrogate.report.estimates import Estimate, estimate, estimate_ratio
 from pdesurrogate.report.methods import Series, Study
 from pdesurrogate.report.moments import FIRST, LAST, Moment, moments
 from pdesurrogate.report.numbers import duration, list_in_words, significant, times
@@ -242,9 +244,8 @@ def _best_sentence(study: Study, resolution: int, field: str, moment: Moment) ->
     rivals = [(s, e) for s, e in others if s.method != best.method]
     if rivals:
         rival, rival_errors = rivals[0]
-        is_clear = estimate_difference(rival_errors, errors).low > 0
-        verdict = "on these trajectories" if is_clear else "within the uncertainty"
-        sentence += f"; {rival.name} follows {verdict} at {significant(rival_errors.mean())}"
+        verdict = in_words(paired_comparison(rival_errors, errors).verdict)
+        sentence += f"; {rival.name} follows at {significant(rival_errors.mean())} ({verdict})"
     return f"{sentence}."
 
 
@@ -268,10 +269,11 @@ def _against(study: Study, best: Series, baseline: Series, resolution: int, fiel
     for moment in moments(study, field):
         errors = study.scores("total_error", best, resolution, field)[..., moment.step]
         reference = study.scores("total_error", baseline, resolution, field)[..., moment.step]
-        ratio = estimate_ratio(errors, reference)
-        if not np.isfinite(errors).all() or not np.isfinite(ratio.mean):
+        comparison = paired_comparison(errors, reference)
+        if np.isnan(comparison.ratio.mean):
             continue
-        clauses.append(f"{times(ratio.mean)} {_verdict(ratio)} after {moment.after}")
+        verdict = in_words(comparison.verdict)
+        clauses.append(f"{times(comparison.ratio.mean)} ({verdict}) after {moment.after}")
     if not clauses:
         return ""
     sentence = f"The error of {best.name} over that of {baseline.name} is {list_in_words(clauses)}"
@@ -279,14 +281,6 @@ def _against(study: Study, best: Series, baseline: Series, resolution: int, fiel
     if baseline.method.model == "coarse solver" and np.isfinite(ours + theirs):
         sentence += f", at {duration(ours)} a step against the solver’s {duration(theirs)}"
     return f"{sentence}."
-
-
-def _verdict(ratio: Estimate) -> str:
-    if ratio.high < 1:
-        return "(better)"
-    if ratio.low > 1:
-        return "(worse)"
-    return "(no clear difference)"
 
 
 def _blow_up_finding(study: Study) -> Finding:

@@ -178,6 +178,13 @@ class Study:
         """A metric of a combination that was run; infinite where a rollout broke."""
         return self._select(metric, series, resolution, field=field).astype(float)
 
+    def statistic(
+        self, values: xr.DataArray, series: Series, resolution: int, field: str
+    ) -> Float[np.ndarray, "seed trajectory"]:
+        """A statistic of the table's rollouts, one number for each."""
+        picked = self._pick(values.variable, series, resolution, field)
+        return picked.transpose("run", "trajectory").values.astype(float)
+
     def blow_ups(
         self, series: Series, resolution: int
     ) -> Int[np.ndarray, "seed trajectory lead_time"]:
@@ -230,6 +237,11 @@ class Study:
         self, variable: str, series: Series, resolution: int, field: str | None = None
     ) -> np.ndarray:
         """Values along `run` first, of those of the method's runs that were evaluated so."""
+        return self._pick(self.table.variables[variable], series, resolution, field).values
+
+    def _pick(
+        self, variable: xr.Variable, series: Series, resolution: int, field: str | None
+    ) -> xr.Variable:
         places = self._places
         protocol, rung = places["protocol", series.protocol], places["resolution", resolution]
         runs = [places["run", run] for run in series.method.runs]
@@ -239,7 +251,7 @@ class Study:
             "resolution": rung,
             **({} if field is None else {"field": places["field", field]}),
         }
-        return self.table.variables[variable].isel(where).values
+        return variable.isel(where)
 
     @cached_property
     def _places(self) -> dict[tuple[str, str | int], int]:

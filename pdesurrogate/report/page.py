@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pdesurrogate.evaluation.scaling.store import is_scaling_file
 from pdesurrogate.files import write_atomically
 from pdesurrogate.report.animation import animate
+from pdesurrogate.report.comparisons import comparisons
 from pdesurrogate.report.figures import error_over_lead_time, error_over_resolution, spectra
 from pdesurrogate.report.findings import findings, headline
 from pdesurrogate.report.gather import Gathered, gather
@@ -23,6 +24,7 @@ from pdesurrogate.report.methods import Study
 from pdesurrogate.report.moments import USEFUL_ERROR, moments
 from pdesurrogate.report.numbers import significant
 from pdesurrogate.report.pictures import Gallery, gallery
+from pdesurrogate.report.rollout_table import CORRELATED, rollout_table
 from pdesurrogate.report.scaling_figure import scaling_panels
 from pdesurrogate.report.scaling_study import ScalingStudy, gather_scaling
 from pdesurrogate.report.scaling_table import SCALING_COLUMNS, scaling_table
@@ -110,6 +112,10 @@ def _context(gathered: Gathered, scalings: Sequence[Path]) -> dict[str, Any]:
         "tables": [
             (study.field_label(f), moments(study, f), main_table(study, f)) for f in study.fields
         ],
+        "finest_size": study.size(finest),
+        "comparisons": comparisons(study, field),
+        "rollouts": rollout_table(study, field),
+        "correlated": CORRELATED,
         "lead_time_panels": error_over_lead_time(study, field),
         "resolution_panels": error_over_resolution(study, field),
         "spectrum_panels": [

@@ -7,18 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pdesurrogate.report.estimates import (
-    Estimate,
-    estimate,
-    estimate_difference,
-    estimate_ratio,
-)
+from pdesurrogate.evaluation.statistics import paired_comparison
+from pdesurrogate.report.estimates import Estimate, estimate, estimate_ratio
 from pdesurrogate.report.looks import Look
 from pdesurrogate.report.methods import Method, Series, Study
 from pdesurrogate.report.moments import FIRST, LAST, moments
 from pdesurrogate.report.numbers import count, duration, significant
 
-__all__ = ["BLOCKS", "Block", "Cell", "Row", "Table", "cost_table", "main_table", "transfer_gap"]
+__all__ = [
+    "BLOCKS",
+    "Block",
+    "Cell",
+    "Row",
+    "Table",
+    "blow_up_cell",
+    "cost_table",
+    "error_cell",
+    "main_table",
+    "transfer_gap",
+]
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,7 @@ def _main_rows(study: Study, resolution: int, field: str) -> Iterator[Row]:
     }
     for series in rows:
         scores = [
-            _error_cell(estimate(errors[series, block, step]), series in best[block, step])
+            error_cell(estimate(errors[series, block, step]), series in best[block, step])
             for step in steps
             for block in BLOCKS
         ]
@@ -180,13 +187,13 @@ def _main_rows(study: Study, resolution: int, field: str) -> Iterator[Row]:
             cells=(
                 *scores,
                 _gap_cell(study, series, resolution, field),
-                _blow_up_cell(study, series, resolution),
+                blow_up_cell(study, series, resolution),
             ),
         )
 
 
 def _best(rows: Sequence[Series], errors: dict[Series, np.ndarray]) -> set[Series]:
-    """The model of least error, and those from which its 95% interval does not tell it apart."""
+    """The model of least error, and those that are not worse beyond the uncertainty."""
     whole = {s: e for s, e in errors.items() if not s.method.is_baseline and np.isfinite(e).all()}
     if len(whole) < 2 or max(e.mean() for e in whole.values()) < 1e-5:
         return set()
@@ -194,12 +201,13 @@ def _best(rows: Sequence[Series], errors: dict[Series, np.ndarray]) -> set[Serie
     tied = {
         s
         for s, e in whole.items()
-        if s != leader and not estimate_difference(e, whole[leader]).low > 0
+        if s != leader and paired_comparison(e, whole[leader]).verdict != "worse"
     }
     return {leader, *tied} if len(tied) + 1 < len(whole) else set()
 
 
-def _error_cell(value: Estimate, is_best: bool) -> Cell:
+def error_cell(value: Estimate, is_best: bool) -> Cell:
+    """A mean with its interval, or how many rollouts broke."""
     if value.num_broken:
         held = value.num_rollouts - value.num_broken
         note = (
@@ -222,7 +230,8 @@ def _gap_cell(study: Study, series: Series, resolution: int, field: str) -> Cell
     return Cell(f"{significant(gap.mean)}×", note, is_warning=gap.num_broken > 0)
 
 
-def _blow_up_cell(study: Study, series: Series, resolution: int) -> Cell:
+def blow_up_cell(study: Study, series: Series, resolution: int) -> Cell:
+    """The share of rollouts that blew up before the last lead time."""
     blown = study.blow_ups(series, resolution)[..., LAST]
     number = int((blown == 1).sum())
     if not number:

@@ -22,7 +22,7 @@ from pdesurrogate.evaluation.schema import (
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import PeriodicBox
 
-__all__ = ["mock_evaluation", "write_mock_evaluation"]
+__all__ = ["mock_evaluation", "mock_root", "write_mock_evaluation"]
 
 _FIELDS = (
     Field("vorticity", "1", "vorticity"),
@@ -42,6 +42,18 @@ def mock_evaluation(
     num_trajectories: int = 8, num_steps: int = 12, seeds: tuple[int, ...] = (0,)
 ) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
     """The root group and the example groups, by name, of an evaluation that never took place."""
+    root = mock_root(num_trajectories, num_steps, seeds)
+    examples = {
+        f"{EXAMPLE_PREFIX}{resolution}": _example(root, int(resolution))
+        for resolution in root.resolution.values
+    }
+    return root, examples
+
+
+def mock_root(
+    num_trajectories: int = 8, num_steps: int = 12, seeds: tuple[int, ...] = (0,)
+) -> xr.Dataset:
+    """The root group alone, which takes no time to make."""
     rng = np.random.default_rng(0)
     root = empty_evaluation(
         runs=_runs(seeds),
@@ -62,11 +74,7 @@ def mock_evaluation(
     root["true_spatial_mean"].values[:] = 0.0
     root["true_mean_square"].values[:] = 1.0
     root.attrs |= _attributes(num_steps)
-    examples = {
-        f"{EXAMPLE_PREFIX}{resolution}": _example(root, int(resolution))
-        for resolution in root.resolution.values
-    }
-    return root, examples
+    return root
 
 
 def write_mock_evaluation(path: Path) -> Path:
@@ -123,11 +131,16 @@ def _fill(run: xr.Dataset, protocol: str, resolution: int, rng: np.random.Genera
         "correlation": np.clip(1 - total**2 / 2, 0, 1),
         "spatial_mean": np.zeros(shape),
         "mean_square": 1 + 0.1 * total,
+        "distribution_distance": 0.2 * total,
+        "increment_distance": 0.3 * total,
         "blow_up": (total > 10).any(axis=-1),
     }
     for name, value in scores.items():
         run[name].loc[at] = value
-    run["spectrum"].loc[at] = _spectra(run, resolution, float(np.mean(total)))
+    spectra = _spectra(run, resolution, float(np.mean(total)))
+    run["spectrum"].loc[at] = spectra
+    run["error_spectrum"].loc[at] = np.mean(total**2) * spectra
+    run["late_spectrum"].loc[at] = spectra[:, -1]
     seconds = {"persistence": 1e-5, "coarse solver": 1.5e-3}.get(str(run.model.values), 4e-3)
     if run.model != "truncation floor":
         run["seconds_per_step"].loc[at] = seconds * (resolution / 32) ** (
@@ -170,6 +183,7 @@ def _fill_true_spectra(root: xr.Dataset, rng: np.random.Generator) -> None:
         spectra = _spectra(root, int(resolution), 0.0)
         scatter = np.exp(0.1 * rng.standard_normal((*spectra.shape[:-1], 1)))
         root["true_spectrum"].loc[{"resolution": resolution}] = spectra * scatter
+        root["true_late_spectrum"].loc[{"resolution": resolution}] = (spectra * scatter)[:, -1]
 
 
 def _example(root: xr.Dataset, resolution: int) -> xr.Dataset:

@@ -48,9 +48,19 @@ def test_frames_are_compared_one_by_one() -> None:
         np.testing.assert_allclose(result.scores["nrmse"][:, k], error, rtol=1e-6)
         np.testing.assert_allclose(result.scores["r_mse"][:, k], error**2, rtol=1e-6)
     assert not result.blow_up.any()
-    torch.testing.assert_close(
-        result.spectrum[:, 1], power_spectrum(3 * truth[:, 2].double(), GRID)
-    )
+    spectra = power_spectrum(truth.double(), GRID)
+    torch.testing.assert_close(result.spectrum[:, 1], 9 * spectra[:, 2])
+    torch.testing.assert_close(result.error_spectrum[:, 0], 0.25 * spectra[:, 0])
+    torch.testing.assert_close(result.error_spectrum[:, 1], 4 * spectra[:, 2])
+
+
+def test_the_late_spectrum_is_the_mean_over_the_second_half() -> None:
+    truth = noise(2, 3, 2)
+    factors = torch.tensor([1.5, 2.0, 3.0])[:, None, None, None]
+    result = score(factors * truth, truth)
+    spectra = power_spectrum(truth.double(), GRID)
+    expected = (4 * spectra[:, 1] + 9 * spectra[:, 2]) / 2  # 1 of 3 frames is not beyond half
+    torch.testing.assert_close(result.late_spectrum, expected)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -64,7 +74,11 @@ def test_a_broken_trajectory_has_infinite_errors_from_then_on(value: float) -> N
         assert result.scores[name][0, 0].isfinite().all()
         assert result.scores[name][1].isfinite().all()
     assert (result.scores["correlation"][0, 1:] == 0).all()
-    assert (result.spectrum[0, 1] == torch.inf).all()
+    for spectrum in (result.spectrum, result.error_spectrum):
+        assert (spectrum[0, 1] == torch.inf).all()
+        assert spectrum[:, 0].isfinite().all()
+    assert (result.late_spectrum[0] == torch.inf).all()
+    assert result.late_spectrum[1].isfinite().all()
     assert result.blow_up.tolist() == [[False, True, True], [False, False, False]]
 
 

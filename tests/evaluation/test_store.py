@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from pdesurrogate.evaluation import open_evaluation, write_evaluation
+from pdesurrogate.evaluation.schema import VARIABLES
 
 
 def test_file_round_trip(table: xr.DataTree, tmp_path: Path) -> None:
@@ -33,6 +34,24 @@ def test_other_files_are_no_evaluations(tmp_path: Path) -> None:
     xr.Dataset({"a": 1}).to_netcdf(foreign)
     with pytest.raises(ValueError, match="it lacks 'nrmse'"):
         open_evaluation(foreign)
+
+
+def test_files_without_the_later_variables_open(table: xr.DataTree, tmp_path: Path) -> None:
+    later = [v for v in VARIABLES if not v.is_required]
+    assert {v.name for v in later} == {
+        "distribution_distance",
+        "increment_distance",
+        "error_spectrum",
+        "late_spectrum",
+        "true_late_spectrum",
+    }
+    path = tmp_path / "old.nc"
+    table.to_dataset().drop_vars([v.name for v in later]).to_netcdf(path)
+    with open_evaluation(path) as old:
+        for variable in later:
+            assert old[variable.name].dims == variable.dims
+            assert old[variable.name].isnull().all()
+        xr.testing.assert_equal(old["nrmse"].drop_attrs(), table["nrmse"].drop_attrs())
 
 
 def test_a_directory_is_no_place_for_a_file(table: xr.DataTree, tmp_path: Path) -> None:

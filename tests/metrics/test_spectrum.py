@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pdesurrogate.grids import ClosedBox, GaussianSphere, Grid, PeriodicBox
-from pdesurrogate.metrics import mean_square, power_spectrum
+from pdesurrogate.metrics import log_spectral_distance, mean_square, power_spectrum
 from pdesurrogate.metrics.spectrum import (
     nyquist_wavenumber,
     shell_wavenumbers,
@@ -117,3 +117,33 @@ def test_a_sphere_holds_every_degree_below_its_nyquist_wavenumber() -> None:
 def test_unknown_grids_are_refused() -> None:
     with pytest.raises(TypeError, match="no power spectrum is known for UnknownGrid"):
         power_spectrum(torch.zeros(4, 4), UnknownGrid((4, 4)))
+
+
+def test_a_factor_of_ten_in_every_shell_is_ten_decibels() -> None:
+    truth = torch.tensor([7.0, 1.0, 0.5, 0.1, 1e-6], dtype=torch.float64).expand(2, 5)
+    factors = torch.tensor([[10.0], [0.5]], dtype=torch.float64)
+    expected = torch.tensor([10.0, 10 * math.log10(2)], dtype=torch.float64)
+    torch.testing.assert_close(log_spectral_distance(factors * truth, truth), expected)
+    assert (log_spectral_distance(truth, truth) == 0).all()
+
+
+def test_shells_count_alike_but_for_the_mean_and_the_incomplete() -> None:
+    truth = torch.tensor([1.0, 1.0, 1e-3, 1e-6, math.nan])
+    prediction = torch.tensor([9.0, 1.0, 1e-3, 1e-4, math.nan])  # 20 dB in one shell of three
+    distance = log_spectral_distance(prediction, truth)
+    assert distance.item() == pytest.approx(20 / math.sqrt(3), rel=1e-5)
+
+
+def test_power_that_is_rounding_is_no_difference() -> None:
+    truth = torch.tensor([0.0, 1.0, 1e-30, 0.0], dtype=torch.float64)
+    prediction = torch.tensor([0.0, 1.0, 1e-15, 1e-13], dtype=torch.float64)
+    assert log_spectral_distance(prediction, truth) == 0
+    loud = torch.tensor([0.0, 1.0, 1e-10, 0.0], dtype=torch.float64)
+    assert log_spectral_distance(loud, truth).item() == pytest.approx(20 / math.sqrt(3))
+
+
+def test_spectra_that_broke_or_were_not_run() -> None:
+    truth = torch.ones(4)
+    assert log_spectral_distance(torch.full((4,), torch.inf), truth) == torch.inf
+    assert log_spectral_distance(torch.full((4,), torch.nan), truth).isnan()
+    assert log_spectral_distance(torch.zeros(4), torch.zeros(4)) == 0

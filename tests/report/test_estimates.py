@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pdesurrogate.evaluation import mean_interval
-from pdesurrogate.report.estimates import estimate, estimate_difference, estimate_ratio
+from pdesurrogate.evaluation import mean_interval, nested_interval, ratio_interval
+from pdesurrogate.report.estimates import estimate, estimate_ratio
 
 
 def test_one_seed_is_the_mean_over_trajectories() -> None:
@@ -14,11 +14,11 @@ def test_one_seed_is_the_mean_over_trajectories() -> None:
     assert (value.num_broken, value.num_rollouts) == (0, 4)
 
 
-def test_seeds_are_averaged_before_trajectories_are_drawn() -> None:
-    values = np.array([[0.1, 0.3], [0.3, 0.5]])
+def test_the_interval_counts_seeds_as_well() -> None:
+    values = np.array([[0.1, 0.3, 0.2], [0.3, 0.5, 0.4]])
     value = estimate(values)
-    assert value.mean == pytest.approx(0.3)
-    assert (value.low, value.high) == pytest.approx((0.2, 0.4))
+    assert (value.mean, value.low, value.high) == tuple(nested_interval(values))
+    assert value.high > values.max()  # two seeds tell very little
 
 
 def test_broken_rollouts_are_counted_and_not_averaged() -> None:
@@ -45,7 +45,20 @@ def test_ratio_to_nothing_is_not_a_number() -> None:
     assert np.isnan(estimate_ratio(np.ones((1, 2)), np.zeros((1, 2))).mean)
 
 
-def test_paired_difference_is_sharper_than_its_parts() -> None:
-    reference = np.linspace(0, 1, 20)[None]
-    value = estimate_difference(reference + 0.1, reference)
-    assert (value.mean, value.low, value.high) == pytest.approx((0.1, 0.1, 0.1))
+def test_a_ratio_is_of_the_same_seeds() -> None:
+    reference = np.array([[0.1, 0.2, 0.4], [0.3, 0.5, 0.9], [0.2, 0.2, 0.3]])
+    values = reference * [[2.0], [2.1], [1.9]]
+    ratio = estimate_ratio(values, reference)
+    assert (ratio.mean, ratio.low, ratio.high) == tuple(ratio_interval(values, reference))
+    assert ratio.high < 2.4  # though the errors of the seeds differ by a factor of two
+    without = estimate_ratio(values[:2], reference)  # a seed that was not run on one of the grids
+    assert without.mean == pytest.approx(values[:2].mean() / reference.mean())
+
+
+def test_a_ratio_tells_what_broke() -> None:
+    reference = np.array([[0.1, 0.2, 0.4], [0.3, 0.4, 0.9]])
+    values = 2 * reference
+    values[0, 1] = values[0, 2] = values[1, 2] = np.inf
+    ratio = estimate_ratio(values, reference)
+    assert (ratio.num_broken, ratio.num_rollouts) == (3, 6)
+    assert ratio.mean == pytest.approx((0.4 + 0.8) / (0.2 + 0.3))

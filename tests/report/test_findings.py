@@ -107,9 +107,7 @@ def test_truncation_floor_is_the_files(study: Study) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("rival", "verdict"), [(0.3, "on these trajectories"), (0.2, "within the uncertainty")]
-)
+@pytest.mark.parametrize(("rival", "verdict"), [(0.3, "worse"), (0.2, "can’t tell")])
 def test_best_model_is_told_with_its_uncertainty(mock: Mock, rival: float, verdict: str) -> None:
     root, _ = mock
     at = {"resolution": 128}
@@ -121,12 +119,12 @@ def test_best_model_is_told_with_its_uncertainty(mock: Mock, rival: float, verdi
     root["total_error"].loc[{"run": "ResidualUNet", "protocol": "native", **at}] += wobble
     text = _text(Study.of(root), "Best at 128 × 128")
     assert "FNO native has the smallest total error of the models, 0.199" in text
-    assert f"ResidualUNet native follows {verdict} at {rival:.3f}" in text
+    assert f"ResidualUNet native follows at {rival:.3f} ({verdict})" in text
 
 
 @pytest.mark.parametrize(
     ("solver", "verdict"),
-    [(0.1, "2.00× (worse)"), (0.4, "0.500× (better)"), (0.2, "1.00× (no clear difference)")],
+    [(0.1, "2.00× (worse)"), (0.4, "0.500× (better)"), (0.2, "1.00× (can’t tell)")],
 )
 def test_baselines_win_where_they_win(mock: Mock, solver: float, verdict: str) -> None:
     root, _ = mock
@@ -136,6 +134,18 @@ def test_baselines_win_where_they_win(mock: Mock, solver: float, verdict: str) -
     text = _text(Study.of(root), "Against")
     assert f"over that of coarse solver 32 is {verdict} after 1 step" in text
     assert text.endswith("against the solver’s 1.50 ms.")
+
+
+def test_a_later_break_is_told_against_the_baselines(mock: Mock) -> None:
+    root, _ = mock
+    for run in ("MultiResNet", "ResidualUNet", "FNO"):
+        _set(root, 0.2, 0.0, run=run, resolution=128)
+    _set(root, 0.4, 0.0, run="coarse solver 32", protocol="projected", resolution=128)
+    late = {"resolution": 128, "lead_time": root["lead_time"].values[2], "trajectory": 1}
+    for run in ("MultiResNet", "ResidualUNet", "FNO"):
+        root["total_error"].loc[{"run": run, **late}] = np.inf
+    text = _text(Study.of(root), "Against")
+    assert "0.500× (better) after 1 step and ∞× (worse) after 3 steps" in text
 
 
 def test_blow_ups_are_named_and_their_absence_too(mock: Mock) -> None:
