@@ -42,8 +42,8 @@ def read_surrogate(
 
     Args:
         directory: Holds both files.
-        build: Makes the untrained network that a description is about, given where that lies; raises
-            a `ValueError` that names the place if there is no such network.
+        build: Makes the untrained network that a description is about, given where that lies;
+            raises a `ValueError` that names the place if there is no such network.
 
     Returns:
         The network on the CPU, in evaluation mode, its parameters frozen, and what it is.
