@@ -51,7 +51,7 @@ class DemoConfig:
         train: Training trajectories.
         test: Test trajectories.
         epochs: Passes over the training windows.
-        fine_trajectories: Trajectories of the finest rung that the first model is extended with.
+        fine_trajectories: Trajectories of the second rung that the first model is extended with.
         fine_epochs: Passes over their windows; 0 to extend no model.
         num_steps: Frames that are predicted in the evaluation.
         seed: Seed of data and training.
@@ -66,7 +66,7 @@ class DemoConfig:
     test: int = 8
     epochs: int = 20
     fine_trajectories: int = 4
-    fine_epochs: int = 8
+    fine_epochs: int = 20
     num_steps: int = 12
     seed: int = 0
 
@@ -92,7 +92,7 @@ class DemoConfig:
 def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = False) -> Path:
     """Simulate Kolmogorov flow, train three models on the coarsest rung, evaluate on all, report.
 
-    The first model is extended to the finest rung from a few trajectories of it.
+    The first model is extended to the second rung from a few trajectories of it.
 
     Called again, it continues with what is not yet there.
 
@@ -161,14 +161,14 @@ def demo_data(folder: Path, config: DemoConfig) -> Ladder:
 
 
 def _extend(run: Path, data: Ladder, config: DemoConfig) -> None:
-    """Extend a run to the finest rung, or go on with it, or take the extension that is there."""
-    if data.resolutions[-1] == data.resolutions[0]:
+    """Extend a run to the second rung, or go on with it, or take the extension that is there."""
+    if len(data.resolutions) == 1:
         return
     with _one_thread():
         extend(
             run,
             data,
-            data.resolutions[-1],
+            data.resolutions[1],
             trajectories=config.fine_trajectories,
             config=replace(EXTENSION_DEFAULTS, epochs=config.fine_epochs, seed=config.seed),
             resume=True,

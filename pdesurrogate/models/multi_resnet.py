@@ -51,11 +51,6 @@ class MultiResNet(ResidualSpec):
 
     details: bool = False
 
-    @property
-    def learning_rate(self) -> float:
-        """Half as much again as other U-Nets; at 8e-3 it fails."""
-        return 3e-3
-
     def build(self, in_channels: int, out_channels: int, grid: Grid) -> UNet:
         """The network, freshly initialised.
 

@@ -77,5 +77,5 @@ def test_the_signal_neither_fades_nor_explodes_in_a_residual_unet(levels: int) -
 
 def test_every_model_brings_the_rate_at_which_it_learns() -> None:
     assert FNO().learning_rate == 1e-2
-    assert MultiResNet().learning_rate == 3e-3
+    assert MultiResNet().learning_rate == 2e-3
     assert ResidualUNet().learning_rate == 2e-3
