@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pdesurrogate.evaluation.protocols import Setting, Transported
+from pdesurrogate.evaluation.protocols.shrinking import shrinking_detail
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import ClosedBox, Grid, PeriodicBox
 from pdesurrogate.metrics import in_band_error, out_of_band_error
@@ -18,7 +19,7 @@ from pdesurrogate.operators import places
 from pdesurrogate.solvers import PeriodicNavierStokes
 from pdesurrogate.solvers.carrier import field_carrier
 from pdesurrogate.surrogate import TransportOptions
-from pdesurrogate.transfer import prolong_fields, restrict_fields
+from pdesurrogate.transfer import interpolate, prolong_fields, restrict_fields
 
 DOUBLE = torch.float64
 TRACER = PeriodicNavierStokes(viscosity=0.0, tracer_diffusivity=0.0)
@@ -137,3 +138,16 @@ def test_transport_of_nothing_is_refused() -> None:
 def test_options_have_least_values(option: str) -> None:
     with pytest.raises(ValueError, match=f"{option} must be at least"):
         TransportOptions(**{option: -1})
+
+
+def test_without_trust_cells_show_the_smooth_band() -> None:
+    """Not its steps: how a field goes on inside a coarse cell cannot be misplaced."""
+    coarse, fine = ClosedBox((8, 8), (1.0, 1.0)), ClosedBox((16, 16), (1.0, 1.0))
+    field = Field("smoke", "1", "smoke")
+    generator = torch.Generator().manual_seed(0)
+    frame = torch.randn(1, 1, 1, 16, 16, generator=generator, dtype=DOUBLE)
+    setting = Setting(coarse, fine, (field,), 0.1)
+    shown = shrinking_detail(lambda window: window, setting, (0.0,))(frame)
+    band = restrict_fields(frame[0], (field,), fine, coarse)
+    torch.testing.assert_close(shown[0], interpolate(band, coarse, fine))
+    torch.testing.assert_close(restrict_fields(shown[0], (field,), fine, coarse), band)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.evaluation.protocols.base import Setting, Step
-from pdesurrogate.transfer import prolong_fields, restrict_fields
+from pdesurrogate.transfer import interpolate, restrict_fields
 
 __all__ = ["shrinking_detail"]
 
@@ -15,6 +15,8 @@ __all__ = ["shrinking_detail"]
 def shrinking_detail(step: Step, setting: Setting, trust: tuple[float, ...]) -> Step:
     """A step whose new frames are shown with their detail multiplied by what trust is left.
 
+    Detail is what stands out from the smooth interpolation of the resolved band, which needs no
+    trust. (Between cells that is more than the steps of `prolong`; a truncated series is smooth.)
     The next step goes on from the whole detail: what is shrunk for its error's sake is still the
     best guess of what there is to carry.
 
@@ -50,7 +52,8 @@ class _Shrinking:
             self.setting.training_grid,
             self.setting.evaluation_grid,
         )
-        band = prolong_fields(restrict_fields(new, fields, fine, coarse), fields, coarse, fine)
+        resolved = restrict_fields(new.flatten(0, 1), fields, fine, coarse)
+        band = interpolate(resolved, coarse, fine, fields).unflatten(0, new.shape[:2])
         shares = [self._next_share() for _ in range(self.setting.bundle)]
         factor = torch.tensor(shares, dtype=new.dtype, device=new.device)[:, None, None, None]
         return torch.cat([kept, torch.lerp(band, new, factor)], dim=1)
