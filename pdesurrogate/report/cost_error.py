@@ -28,6 +28,9 @@ __all__ = ["FILLINGS", "Mark", "cost_error_panels", "plot_cost_error"]
 FILLINGS = {"native": "none", "projected": "full", "transported": "left", "extended": "top"}
 """How much of a marker is filled, by protocol; any other fills the lower half."""
 
+_HOPELESS = 10.0
+"""Axes end at ten times the truth's norm, as where errors are drawn over lead time."""
+
 _FRONT = "#bbbbbb"
 _SOLVER_MARKER = "*"
 _MOST_NOTES = 12
@@ -193,7 +196,7 @@ def _draw_front(
 ) -> None:
     """A staircase: from a point on, nothing that costs more need err more."""
     order = np.argsort(seconds)
-    right, top = axes.get_xlim()[1], axes.get_ylim()[1]
+    right, top = axes.get_xlim()[1], min(axes.get_ylim()[1], _HOPELESS)
     x = np.concatenate([seconds[order][:1], seconds[order], [right]])
     y = np.concatenate([[top], errors[order], errors[order][-1:]])
     axes.step(x, y, where="post", color=_FRONT, lw=1.6, zorder=1)
