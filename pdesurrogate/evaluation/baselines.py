@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -145,16 +146,20 @@ class CoarseSolver:
         self, frames: Frames, protocol: TransferProtocol
     ) -> Iterator[Float[Tensor, "batch channel y x"]]:
         """Solve, and observe at every frame."""
-        coarse, fine = self.grid, frames.grid
+        solver, start = self.start(frames)
+        step = repeat(solver.step, self.steps_per_frame)
+        for state in rollout(step, start, frames.num_steps):
+            observed = solver.observe(state, self.grid)
+            frame = torch.stack([observed[name] for name in self.fields], dim=1)
+            yield prolong_fields(frame, self.predicted, self.grid, frames.grid)
+
+    def start(self, frames: Frames) -> tuple[Solver, Any]:
+        """The solver of a batch of trajectories, and its state at the last given frame."""
         solver = self._solver_of(frames)
         names = tuple(field.name for field in self.prognostic)
-        last = restrict_fields(frames.select(names).given[:, -1], self.prognostic, fine, coarse)
-        start = dict(zip(names, last.unbind(1), strict=True))
-        step = repeat(solver.step, self.steps_per_frame)
-        for state in rollout(step, solver.initialise(start, frames.time), frames.num_steps):
-            observed = solver.observe(state, coarse)
-            frame = torch.stack([observed[name] for name in self.fields], dim=1)
-            yield prolong_fields(frame, self.predicted, coarse, fine)
+        given = frames.select(names).given[:, -1]
+        last = restrict_fields(given, self.prognostic, frames.grid, self.grid)
+        return solver, solver.initialise(dict(zip(names, last.unbind(1), strict=True)), frames.time)
 
     def _solver_of(self, frames: Frames) -> Solver:
         """The solver of a batch of trajectories."""

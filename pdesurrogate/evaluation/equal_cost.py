@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import torch
 
 from pdesurrogate.data import Ladder, load_frames
-from pdesurrogate.evaluation.baselines import solver_on
+from pdesurrogate.evaluation.baselines import CoarseSolver, solver_on
 from pdesurrogate.evaluation.entries import Frames, SurrogateEntry
 from pdesurrogate.evaluation.plan import Plan
 from pdesurrogate.evaluation.protocols import Native
 from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.evaluation.timing import seconds_per_step
 from pdesurrogate.grids import GaussianSphere, Grid, PeriodicBox
+from pdesurrogate.solvers import UnstableStepError
 from pdesurrogate.transfer import restrict, restrict_fields
 
-__all__ = ["allowed_resolutions", "choose_solvers", "finest_within", "with_solvers"]
+__all__ = [
+    "allowed_resolutions",
+    "choose_solvers",
+    "fewest_steps",
+    "finest_within",
+    "with_solvers",
+]
 
 log = logging.getLogger(__name__)
 
 _FEWEST_POINTS = 8
 _LARGEST_FACTOR = 5
 """Transforms of lengths with larger prime factors cost more than those of the next without."""
+
+_SHARE_OF_COURANT_LIMIT = 0.9
 
 _TIMED_FRAMES = 3
 """Fewer than where the times themselves are told: the search looks at several grids."""
@@ -36,7 +46,7 @@ def choose_solvers(plan: Plan, device: str) -> dict[str, int]:
     """For every network, measure the finest grid on which the solver costs no more than it does.
 
     Both are timed alike, per frame of one trajectory, each on its own grid: the network on its
-    training grid, the solver at the reference's Courant number. Networks that differ by their seed
+    training grid, the solver with the steps of `fewest_steps`. Networks that differ by their seed
     alone cost the same, so that only the first is timed. Cost is taken to grow with the grid, so
     that bisection finds the grid.
 
@@ -48,12 +58,12 @@ def choose_solvers(plan: Plan, device: str) -> dict[str, int]:
         Points along y of the solver's grid by the name of the surrogate. A surrogate that is
         cheaper than the solver on the coarsest grid is left out, and the log says so.
     """
-    clock = _Clock(plan, device)
+    start = _Start(plan, device)
     grids = allowed_resolutions(plan.data, plan.resolutions)
-    seconds_of_solver = cache(clock.seconds_of_solver)
+    seconds_of_solver = cache(start.seconds_of_solver)
     chosen = {}
     for entry in _networks(_surrogates(plan)):
-        seconds = clock.seconds_of_surrogate(entry)
+        seconds = start.seconds_of_surrogate(entry)
         found = finest_within(seconds, grids, seconds_of_solver)
         if found is None:
             log.warning(
@@ -82,24 +92,48 @@ def with_solvers(plan: Plan, chosen: Mapping[str, int], device: str) -> Plan:
         device: Where to compute.
     """
     names = _names([entry for entry in _surrogates(plan) if entry.label.name in chosen])
-    solvers = [
-        solver_on(
-            plan.data.grid(plan.resolutions[-1]).at_resolution(n),
-            plan.data,
-            plan.fields,
-            band_grid=plan.band_grid,
-            label=RunLabel(
-                name=f"solver {n} (cost of {names[run]})",
-                kind="baseline",
-                model="solver at equal cost",
-                training_resolution=n,
-                cost_of=run,
-            ),
-            device=device,
+    start = _Start(plan, device)
+    solvers = []
+    for run, n in chosen.items():
+        label = RunLabel(
+            name=f"solver {n} (cost of {names[run]})",
+            kind="baseline",
+            model="solver at equal cost",
+            training_resolution=n,
+            cost_of=run,
         )
-        for run, n in chosen.items()
-    ]
+        solvers.append(replace(start.solver(n), label=label))
     return replace(plan, entries=(*plan.entries, *solvers))
+
+
+def fewest_steps(solver: CoarseSolver, frames: Frames) -> int:
+    """Steps per frame that keep a solver stable from given frames on, with a margin.
+
+    The reference simulation is far more accurate than a surrogate and steps accordingly. To step as
+    it does would make a weak baseline: where the steps are limited by stability, errors of the size
+    of a surrogate's do not depend on them. A tenth of the Courant limit is left to the flow, which
+    may become faster. Where no Courant number is unstable the solver keeps its steps.
+
+    Args:
+        solver: With the steps of the reference, which it never exceeds.
+        frames: Where it starts.
+    """
+    discretised, state = solver.start(frames)
+    limit = discretised.courant_limit
+    courant = float(discretised.courant_number(state).max())
+    if not math.isfinite(limit) or not math.isfinite(courant):
+        return solver.steps_per_frame
+    time_step = solver.steps_per_frame * discretised.dt
+    share = courant / (_SHARE_OF_COURANT_LIMIT * limit)
+    steps = max(1, math.ceil(solver.steps_per_frame * share))
+    for equation in frames.variants or (solver.equation,):
+        try:
+            equation.check_stable(solver.grid, time_step / steps)
+        except UnstableStepError as error:
+            steps = math.ceil(time_step / error.largest)
+        advised = equation.advised_step(solver.grid, time_step / steps)
+        steps = max(steps, math.ceil(time_step / advised * (1 - 1e-9)))
+    return min(steps, solver.steps_per_frame)
 
 
 def finest_within(
@@ -196,8 +230,8 @@ def _names(surrogates: Sequence[SurrogateEntry]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class _Clock:
-    """Times surrogates and solvers on the first trajectory.
+class _Start:
+    """The given frames of the first trajectory, and who starts from them.
 
     Args:
         plan: What is evaluated.
@@ -207,6 +241,19 @@ class _Clock:
     plan: Plan
     device: str
 
+    def solver(self, resolution: int) -> CoarseSolver:
+        """The solver on a grid with as few steps as are safe.
+
+        Raises:
+            ValueError: If the equation refuses the grid or the state.
+        """
+        plan = self.plan
+        grid = plan.data.grid(plan.resolutions[-1]).at_resolution(resolution)
+        on_grid = partial(
+            solver_on, grid, plan.data, plan.fields, band_grid=plan.band_grid, device=self.device
+        )
+        return on_grid(steps_per_frame=fewest_steps(on_grid(), self._restricted(grid)))
+
     def seconds_of_surrogate(self, entry: SurrogateEntry) -> float:
         """Seconds a frame on its training grid."""
         frames = self._frames(entry.training_grid.resolution, self.plan.loaded_fields)
@@ -214,13 +261,10 @@ class _Clock:
 
     def seconds_of_solver(self, resolution: int) -> float | None:
         """Seconds a frame on a grid; None where the equation refuses it."""
-        plan = self.plan
-        grid = plan.data.grid(plan.resolutions[-1]).at_resolution(resolution)
         try:
-            solver = solver_on(
-                grid, plan.data, plan.fields, band_grid=plan.band_grid, device=self.device
-            )
-            return seconds_per_step(solver, Native(), self._restricted(grid), _TIMED_FRAMES)
+            solver = self.solver(resolution)
+            frames = self._restricted(solver.grid)
+            return seconds_per_step(solver, Native(), frames, _TIMED_FRAMES)
         except ValueError:
             return None
 

@@ -3,26 +3,31 @@ from __future__ import annotations
 import logging
 import math
 import time
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from pdesurrogate.data import Ladder
+from pdesurrogate.data import Ladder, load_frames
 from pdesurrogate.evaluation import equal_cost, evaluate
-from pdesurrogate.evaluation.baselines import CoarseSolver, courant_steps
+from pdesurrogate.evaluation.baselines import CoarseSolver, courant_steps, solver_on
 from pdesurrogate.evaluation.entries import Entry, Frames, SurrogateEntry
 from pdesurrogate.evaluation.equal_cost import (
     allowed_resolutions,
     choose_solvers,
+    fewest_steps,
     finest_within,
     with_solvers,
 )
 from pdesurrogate.evaluation.plan import Plan, plan_evaluation
 from pdesurrogate.evaluation.protocols import Native, TransferProtocol
+from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.grids import ClosedBox, GaussianSphere, Grid
-from pdesurrogate.metrics import in_band_error, out_of_band_error
+from pdesurrogate.metrics import in_band_error, nrmse, out_of_band_error
+from pdesurrogate.solvers import BuoyantSmoke, SphericalShallowWater
 from pdesurrogate.surrogate import Surrogate
 from tests.evaluation.fakes import fake_surrogate, keep
 
@@ -136,7 +141,6 @@ def test_every_network_has_its_solver(
     assert {entry.band_grid for entry in added} == {ladder.grid(16)}
     solver = added[0]
     assert isinstance(solver, CoarseSolver)
-    assert solver.steps_per_frame == courant_steps(ladder, solver.grid) == 10  # 16 of them at 32
     taken = {
         (protocol.name, n)
         for protocol in plan.protocols
@@ -157,6 +161,79 @@ def test_names_that_networks_share_are_told_apart(
     assert names == ["solver 20 (cost of net (1))", "solver 30 (cost of net (2))"]
 
 
+def _given(ladder: Ladder, resolution: int) -> Frames:
+    """The first frame of all trajectories; the truth is not looked at."""
+    frames = load_frames(ladder, "test", resolution, ladder.prognostic_fields)
+    first = frames[:, :1]
+    return Frames(first, first, ladder.prognostic_fields, ladder.grid(resolution))
+
+
+def test_steps_are_as_few_as_the_courant_limit_allows(ladder: Ladder) -> None:
+    grid, frames = ladder.grid(32), _given(ladder, 32)
+    on_grid = partial(
+        solver_on, grid, ladder, [ladder.fields["vorticity"]], band_grid=ladder.grid(16)
+    )
+    at_reference = on_grid()
+    assert at_reference.steps_per_frame == courant_steps(ladder, grid) == 16
+    assert courant_steps(ladder, ladder.grid(24)) == 12
+    steps = fewest_steps(at_reference, frames)
+    assert 1 < steps < 16
+
+    def courant(steps_per_frame: int) -> float:
+        solver, state = on_grid(steps_per_frame=steps_per_frame).start(frames)
+        return float(solver.courant_number(state).max())
+
+    assert courant(steps) <= 0.9 * 1.35 < courant(steps - 1)
+    # What they cost in accuracy is nothing beside what a surrogate errs.
+    truth = load_frames(ladder, "test", 32, ["vorticity"])[:, 1:]
+    frames = replace(frames, truth=truth)
+    *_, last = on_grid(steps_per_frame=steps).predict(frames, Native())
+    assert float(nrmse(last, truth[:, -1], grid).max()) < 0.02
+
+
+def test_waves_and_rotation_limit_steps_as_well() -> None:
+    """Fluid at rest has no Courant number, but 2 dt of the rotation may not exceed 2.8, nor may the
+    fastest wave turn by more than is advised."""
+    grid = GaussianSphere((16, 32))
+    day = 86400.0
+    equation = SphericalShallowWater(mean_depth=1e-6)
+    assert _steps_at_rest(equation, grid, day, 64) == math.ceil(day * 2 * 7.292e-5 / 2.8)
+    deep = SphericalShallowWater(mean_depth=4000.0, hyperdiffusion_degree=150)
+    advised = deep.advised_step(grid, day / 5)
+    assert advised < day / 5
+    assert _steps_at_rest(deep, grid, day, 64) == math.ceil(day / advised)
+    assert _steps_at_rest(deep, grid, day, 6) == 6  # never more than the reference takes
+
+
+def _steps_at_rest(
+    equation: SphericalShallowWater, grid: Grid, frame_interval: float, steps: int
+) -> int:
+    fields = tuple(f for f in equation.fields if f.is_prognostic)
+    solver = CoarseSolver(
+        fields,
+        fields,
+        equation,
+        equation.discretise(grid, frame_interval / steps),
+        steps,
+        grid,
+        RunLabel("solver", "baseline", "solver"),
+    )
+    given = torch.zeros(1, 1, len(fields), *grid.num_points)
+    names = tuple(field.name for field in fields)
+    given[:, :, names.index("height")] = equation.mean_depth
+    return fewest_steps(solver, Frames(given, given, names, grid))
+
+
+def test_steps_that_no_courant_number_limits_are_kept() -> None:
+    equation = BuoyantSmoke(viscosity=0.01, diffusivity=0.01, buoyancy=0.5)
+    grid = ClosedBox((8, 8), (8.0, 8.0))
+    fields = tuple(f for f in equation.fields if f.is_prognostic)
+    label = RunLabel("solver", "baseline", "solver")
+    solver = CoarseSolver(fields, fields, equation, equation.discretise(grid, 0.5), 3, grid, label)
+    given = torch.zeros(1, 1, len(fields), 8, 8)
+    assert fewest_steps(solver, Frames(given, given, solver.fields, grid)) == 3
+
+
 def test_a_grid_that_the_equation_refuses_is_too_coarse(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,8 +250,8 @@ def test_a_grid_that_the_equation_refuses_is_too_coarse(
 
 
 def test_a_slow_network_stands_beside_the_finest_solver(ladder: Ladder) -> None:
-    """Measured, not planted: the finest rung is the reference itself, so that its solver is
-    exact."""
+    """Measured, not planted: the finest rung is the reference itself, so that its solver is exact
+    but for its longer steps."""
 
     def slow(window: Tensor) -> Tensor:
         time.sleep(0.06)
@@ -187,7 +264,7 @@ def test_a_slow_network_stands_beside_the_finest_solver(ladder: Ladder) -> None:
     assert list(root["run"].values).count(name) == 1
     solver = root.sel(run=name, protocol="native", resolution=32)
     assert str(solver["cost_of"].values) == "fake"
-    assert float(solver["total_error"].max()) < 2e-5
+    assert float(solver["total_error"].max()) < 1e-3
     assert np.isnan(root["total_error"].sel(run=name, resolution=16)).all()
     seconds = root["seconds_per_step"].sel(protocol="native")
     assert float(seconds.sel(run=name, resolution=32)) < float(
