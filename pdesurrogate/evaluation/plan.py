@@ -32,7 +32,7 @@ from pdesurrogate.models import ModelSpec, Part
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.transfer import restrict
 
-__all__ = ["Plan", "coarse_solver", "plan_evaluation"]
+__all__ = ["Plan", "plan_evaluation"]
 
 
 @dataclass(frozen=True)

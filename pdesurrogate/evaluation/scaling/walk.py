@@ -145,7 +145,9 @@ class ScalingWalk:
                 "interpolation_error": _error(entry, from_band, band),
             }
             if n > n0:
-                errors["out_of_band_change"] = self._beyond(entry, from_band, band, entry.training_grid)
+                errors["out_of_band_change"] = self._beyond(
+                    entry, from_band, band, entry.training_grid
+                )
             self._write(run, entry, n, errors, spot)
             self._write_level_losses(run, entry, answers[n], whole, spot)
 
