@@ -66,7 +66,7 @@ def choose_solvers(plan: Plan, device: str) -> dict[str, int]:
         seconds = start.seconds_of_surrogate(entry)
         found = finest_within(seconds, grids, seconds_of_solver)
         if found is None:
-            log.warning(
+            log.info(
                 "no solver is as cheap as %s, which takes %.3g s a frame", entry.label.name, seconds
             )
         else:
