@@ -216,6 +216,12 @@ def _evaluate_parser() -> Parser:
     parser.add_argument(
         "--other_data", action="store_true", help="allow runs trained on another dataset that fits"
     )
+    parser.add_argument(
+        "--equal_cost",
+        type=bool,
+        default=True,
+        help="true or false: measure which solver costs as much as a run, and evaluate it, too",
+    )
     parser.add_argument("--models", type=list[str], default=[], help=MODELS_HELP)
     parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda")
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
@@ -237,6 +243,7 @@ def _evaluate(arguments: Any) -> None:
         num_steps=arguments.num_steps,
         num_trajectories=arguments.num_trajectories,
         other_data=arguments.other_data,
+        equal_cost=arguments.equal_cost,
         device=arguments.device,
         commands=commands_of(arguments),
         specs=models,
@@ -261,6 +268,8 @@ def commands_of(arguments: Any) -> list[str]:
         lines[-1] += ["--models", f"[{', '.join(arguments.models)}]"]
     if arguments.other_data:
         lines[-1].append("--other_data")
+    if not arguments.equal_cost:
+        lines[-1] += ["--equal_cost", "false"]
     return [shlex.join(["pdesurrogate", *line]) for line in lines]
 
 

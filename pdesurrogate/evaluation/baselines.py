@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation.entries import Frames
 from pdesurrogate.evaluation.protocols import Native, Projected, TransferProtocol
 from pdesurrogate.evaluation.schema import RunLabel
@@ -18,7 +21,7 @@ from pdesurrogate.rollout import repeat, rollout
 from pdesurrogate.solvers import Equation, Solver
 from pdesurrogate.transfer import prolong_fields, restrict_fields
 
-__all__ = ["CoarseSolver", "Persistence", "TruncationFloor"]
+__all__ = ["CoarseSolver", "Persistence", "TruncationFloor", "courant_steps", "solver_on"]
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ class Persistence:
 
 @dataclass(frozen=True)
 class TruncationFloor:
-    r"""The truth as far as the training grid resolves it, $Q R\, y$.
+    r"""The truth as far as the training grid resolves it, $Q R\, y$: the upsampled truth.
 
     Not a forecast but a limit: no prediction that lives on the training grid has a smaller
-    out-of-band error than this.
+    out-of-band error than this. Bands of grids are nested, so that its error is the same whichever
+    coarser grid's band it is split by.
 
     Args:
         shown: What it shows.
@@ -96,7 +100,7 @@ class TruncationFloor:
 
 @dataclass(frozen=True)
 class CoarseSolver:
-    """The equation itself, solved on the training grid from the restricted last given frame.
+    """The equation itself, solved on a coarser grid from the restricted last given frame.
 
     It knows what it is solving: each trajectory's own parameters, and the time.
 
@@ -104,9 +108,11 @@ class CoarseSolver:
         predicted: What it predicts, among the fields that the equation observes.
         prognostic: What it starts from.
         equation: What is solved.
-        solver: Solves it on the training grid; used for trajectories that have no parameters of
+        solver: Solves it on the coarser grid; used for trajectories that have no parameters of
             their own.
         steps_per_frame: Solver steps between frames.
+        band_grid: The grid whose band its error is split by; not necessarily the solver's own.
+        label: What is known of it.
     """
 
     predicted: tuple[Field, ...]
@@ -114,6 +120,8 @@ class CoarseSolver:
     equation: Equation
     solver: Solver
     steps_per_frame: int
+    band_grid: Grid
+    label: RunLabel
     is_forecast: bool = True
     bundle: int = 1
 
@@ -123,19 +131,13 @@ class CoarseSolver:
         return tuple(field.name for field in self.predicted)
 
     @property
-    def band_grid(self) -> Grid:
-        """The solver's grid."""
+    def grid(self) -> Grid:
+        """Where it solves."""
         return self.solver.grid
-
-    @property
-    def label(self) -> RunLabel:
-        """The baseline `coarse solver`, named by its grid."""
-        n = self.band_grid.resolution
-        return RunLabel(f"coarse solver {n}", "baseline", "coarse solver", n)
 
     def takes_part(self, protocol: TransferProtocol, resolution: int) -> bool:
         """As `native` on its own grid, as `projected` on finer ones."""
-        own = self.band_grid.resolution
+        own = self.grid.resolution
         if resolution == own:
             return isinstance(protocol, Native)
         return isinstance(protocol, Projected) and resolution > own
@@ -144,16 +146,20 @@ class CoarseSolver:
         self, frames: Frames, protocol: TransferProtocol
     ) -> Iterator[Float[Tensor, "batch channel y x"]]:
         """Solve, and observe at every frame."""
-        coarse, fine = self.band_grid, frames.grid
+        solver, start = self.start(frames)
+        step = repeat(solver.step, self.steps_per_frame)
+        for state in rollout(step, start, frames.num_steps):
+            observed = solver.observe(state, self.grid)
+            frame = torch.stack([observed[name] for name in self.fields], dim=1)
+            yield prolong_fields(frame, self.predicted, self.grid, frames.grid)
+
+    def start(self, frames: Frames) -> tuple[Solver, Any]:
+        """The solver of a batch of trajectories, and its state at the last given frame."""
         solver = self._solver_of(frames)
         names = tuple(field.name for field in self.prognostic)
-        last = restrict_fields(frames.select(names).given[:, -1], self.prognostic, fine, coarse)
-        start = dict(zip(names, last.unbind(1), strict=True))
-        step = repeat(solver.step, self.steps_per_frame)
-        for state in rollout(step, solver.initialise(start, frames.time), frames.num_steps):
-            observed = solver.observe(state, coarse)
-            frame = torch.stack([observed[name] for name in self.fields], dim=1)
-            yield prolong_fields(frame, self.predicted, coarse, fine)
+        given = frames.select(names).given[:, -1]
+        last = restrict_fields(given, self.prognostic, frames.grid, self.grid)
+        return solver, solver.initialise(dict(zip(names, last.unbind(1), strict=True)), frames.time)
 
     def _solver_of(self, frames: Frames) -> Solver:
         """The solver of a batch of trajectories."""
@@ -165,3 +171,49 @@ class CoarseSolver:
             variants=frames.variants,
             device=frames.given.device,
         )
+
+
+def courant_steps(data: Ladder, grid: Grid) -> int:
+    """Steps per frame on a grid at the Courant number of the reference simulation, rounded up.
+
+    A coarser grid allows a longer step. To deny it to the solver would make a weak baseline.
+    """
+    reference_steps = round(data.time_step / data.solver_time_step)
+    return max(1, math.ceil(reference_steps * grid.resolution / data.reference_resolution))
+
+
+def solver_on(
+    grid: Grid,
+    data: Ladder,
+    fields: Sequence[Field],
+    *,
+    band_grid: Grid,
+    label: RunLabel | None = None,
+    steps_per_frame: int | None = None,
+    device: str = "cpu",
+) -> CoarseSolver:
+    """The dataset's equation as a forecast.
+
+    Args:
+        grid: Where to solve.
+        data: Whose equation, in the time step of the evaluation.
+        fields: What is predicted.
+        band_grid: The grid whose band its error is split by.
+        label: What it is called; the baseline `coarse solver` of the grid if not said.
+        steps_per_frame: Steps between frames; `courant_steps` if not said.
+        device: Where to compute.
+
+    Raises:
+        ValueError: If the equation refuses the grid or the step.
+    """
+    n = grid.resolution
+    steps = steps_per_frame or courant_steps(data, grid)
+    return CoarseSolver(
+        predicted=tuple(fields),
+        prognostic=tuple(data.fields[name] for name in data.prognostic_fields),
+        equation=data.equation,
+        solver=data.equation.discretise(grid, data.time_step / steps, device=device),
+        steps_per_frame=steps,
+        band_grid=band_grid,
+        label=label or RunLabel(f"coarse solver {n}", "baseline", "coarse solver", n),
+    )

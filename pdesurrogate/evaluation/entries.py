@@ -102,6 +102,8 @@ class SurrogateEntry:
     Args:
         surrogate: On the device of the evaluation.
         label: What is known of it, with a name that is unique in the evaluation.
+        band_grid: The grid whose band its error is split by: its training grid, or that of
+            another surrogate which was trained on a coarser one and is to be compared with it.
         equation: The physics of the dataset; None where nobody knows.
         trust: See `Setting.trust`.
         extensions: What the surrogate was extended by, by the resolution of the finer grid, on the
@@ -110,6 +112,7 @@ class SurrogateEntry:
 
     surrogate: Surrogate
     label: RunLabel
+    band_grid: Grid
     equation: Equation | None = None
     trust: tuple[float, ...] = ()
     extensions: Mapping[int, Surrogate] = field(default_factory=dict)
@@ -121,8 +124,8 @@ class SurrogateEntry:
         return self.surrogate.info.field_names
 
     @property
-    def band_grid(self) -> Grid:
-        """The training grid."""
+    def training_grid(self) -> Grid:
+        """The grid that it was trained on."""
         return self.surrogate.info.training_grid
 
     @property
@@ -132,14 +135,14 @@ class SurrogateEntry:
 
     def takes_part(self, protocol: TransferProtocol, resolution: int) -> bool:
         """On the training grid as `native`, on finer ones under every protocol that goes there."""
-        trained = self.band_grid.resolution
+        trained = self.training_grid.resolution
         if resolution == trained:
             return isinstance(protocol, Native)
         return resolution > trained and self.reason_against(protocol, resolution) is None
 
     def reason_against(self, protocol: TransferProtocol, resolution: int) -> str | None:
         """Why a protocol does not go to a finer grid; None if it does."""
-        return protocol.reason_against(self.setting(self.band_grid.at_resolution(resolution)))
+        return protocol.reason_against(self.setting(self.training_grid.at_resolution(resolution)))
 
     def setting(self, grid: Grid, variants: Sequence[Equation] = ()) -> Setting:
         """What a protocol is told.
@@ -153,7 +156,7 @@ class SurrogateEntry:
         if self.equation is not None:
             carrier = self.equation.carrier(info.fields, variants=variants)
         return Setting(
-            training_grid=self.band_grid,
+            training_grid=self.training_grid,
             evaluation_grid=grid,
             fields=info.fields,
             time_step=info.time_step,

@@ -15,7 +15,7 @@ from torch import nn
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.devices import check_device
-from pdesurrogate.evaluation.baselines import CoarseSolver, Persistence, TruncationFloor
+from pdesurrogate.evaluation.baselines import Persistence, TruncationFloor, solver_on
 from pdesurrogate.evaluation.entries import Entry, SurrogateEntry
 from pdesurrogate.evaluation.extensions import extensions_of
 from pdesurrogate.evaluation.protocol_choice import (
@@ -32,7 +32,7 @@ from pdesurrogate.models import ModelSpec, Part
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 from pdesurrogate.transfer import restrict
 
-__all__ = ["Plan", "coarse_solver", "plan_evaluation"]
+__all__ = ["Plan", "plan_evaluation"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Plan:
         protocols: `native` first: the trained grid is always a row.
         native_everywhere: Whether `native` was asked for on finer grids, too.
         resolutions: Rungs, ascending.
+        band_grid: The grid whose band all errors are split by: the coarsest that was trained on.
         fields: What is scored.
         loaded_fields: What is read: the scored fields, those that a solver starts from, and what
             surrogates are conditioned on.
@@ -59,6 +60,7 @@ class Plan:
     protocols: tuple[TransferProtocol, ...]
     native_everywhere: bool
     resolutions: tuple[int, ...]
+    band_grid: Grid
     fields: tuple[Field, ...]
     loaded_fields: tuple[str, ...]
     split: str
@@ -72,7 +74,7 @@ class Plan:
             isinstance(protocol, Native)
             and not self.native_everywhere
             and isinstance(entry, SurrogateEntry)
-            and resolution > entry.band_grid.resolution
+            and resolution > entry.training_grid.resolution
         )
         return not is_unwanted and entry.takes_part(protocol, resolution)
 
@@ -111,10 +113,12 @@ def plan_evaluation(
     )
     wanted = chosen_protocols(protocols)
     paths = [None if isinstance(item, Surrogate) else Path(item) for item in surrogates]
+    band_grid = data.grid(trained[0])
     entries = [
         SurrogateEntry(
             surrogate.to(device),
             label,
+            band_grid,
             data.equation,
             extensions={} if path is None else extensions_of(surrogate, path, data, rungs, device),
         )
@@ -134,6 +138,7 @@ def plan_evaluation(
         protocols=wanted if any(is_native) else (Native(), *wanted),
         native_everywhere=any(is_native),
         resolutions=rungs,
+        band_grid=band_grid,
         fields=tuple(fields.values()),
         loaded_fields=tuple(
             name
@@ -307,28 +312,8 @@ def _baselines(
 ) -> list[Entry]:
     """Persistence, and a floor and a solver for every training grid."""
     grids = [data.grid(resolution) for resolution in trained]
-    solvers = [coarse_solver(fields, grid, data, device) for grid in grids]
     return [
         Persistence(tuple(field.name for field in fields), grids[0]),
         *(TruncationFloor(fields, grid) for grid in grids),
-        *solvers,
+        *(solver_on(grid, data, fields, band_grid=grids[0], device=device) for grid in grids),
     ]
-
-
-def coarse_solver(fields: tuple[Field, ...], grid: Grid, data: Ladder, device: str) -> CoarseSolver:
-    """The equation on a coarse grid, at the Courant number of the reference simulation.
-
-    A coarser grid allows a longer step. To deny it to the solver would make a weak baseline.
-
-    Args:
-        fields: What it predicts.
-        grid: Where it is solved.
-        data: Knows the equation, the time between frames, and the reference simulation.
-        device: Where to compute.
-    """
-    reference_steps = round(data.time_step / data.solver_time_step)
-    coarsening = data.reference_resolution / grid.resolution
-    steps = max(1, math.ceil(reference_steps / coarsening))
-    solver = data.equation.discretise(grid, data.time_step / steps, device=device)
-    start = tuple(data.fields[name] for name in data.prognostic_fields)
-    return CoarseSolver(fields, start, data.equation, solver, steps)

@@ -54,7 +54,7 @@ def require_applicable(
             (entry.label.name, rung, entry.reason_against(protocol, rung))
             for entry in entries
             for rung in rungs
-            if rung > entry.band_grid.resolution
+            if rung > entry.training_grid.resolution
         ]
         if reasons and all(reason is not None for *_, reason in reasons):
             name, rung, reason = reasons[0]

@@ -14,6 +14,7 @@ from torch import nn
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation.entries import SurrogateEntry
+from pdesurrogate.evaluation.equal_cost import choose_solvers, with_solvers
 from pdesurrogate.evaluation.plan import Plan, plan_evaluation
 from pdesurrogate.evaluation.protocols import TransferProtocol
 from pdesurrogate.evaluation.provenance import library_versions, machine
@@ -41,6 +42,7 @@ def evaluate(
     example_trajectory: int = 0,
     batch_size: int | None = None,
     other_data: bool = False,
+    equal_cost: bool = True,
     device: str = "cpu",
     commands: Sequence[str] = (),
     specs: Sequence[type[ModelSpec | Part | nn.Module]] = (),
@@ -68,6 +70,9 @@ def evaluate(
             gigabyte, at most 16.
         other_data: Whether surrogates that were trained on another dataset are welcome, if their
             fields and training grid are among this one's, and their time step is a multiple of its.
+        equal_cost: Whether, for every surrogate, the equation's solver on the finest grid on which
+            it costs no more than the surrogate is a baseline. Which grid that is, is measured: it
+            depends on the machine, and on what else the machine does.
         device: Where to compute, `cpu` or `cuda`.
         commands: Command lines that lead to this evaluation, for whoever wants to repeat it.
         specs: Networks, specs and parts of your own that a run may be built from.
@@ -98,6 +103,8 @@ def evaluate(
     )
     if example_trajectory not in plan.trajectories:
         raise ValueError(f"example_trajectory {example_trajectory} is not among those evaluated")
+    if equal_cost:
+        plan = with_solvers(plan, choose_solvers(plan, device), device)
     root = _empty_root(plan)
     root.attrs |= _attributes(plan, device, commands)
     walk = Walk(plan, root, example_trajectory, batch_size, device)
@@ -145,6 +152,7 @@ def _attributes(plan: Plan, device: str, commands: Sequence[str]) -> dict[str, A
         "dataset_sha256": data.sha256,
         "split": plan.split,
         "resolutions": list(plan.resolutions),
+        "band_resolution": plan.band_grid.resolution,
         "columns_per_row": finest.num_points[1] / finest.num_points[0],
         "history": plan.history,
         "num_steps": plan.num_steps,

@@ -87,14 +87,14 @@ SCORES: tuple[Variable, ...] = (
         "in_band_error",
         _SCORE,
         "error in the band that the training grid resolves",
-        comment="|R p - R y| / |y|, R the restriction to the run's training grid, "
-        "of winds on a sphere as vectors",
+        comment="|R p - R y| / |y|, R the restriction to the training grid (the coarsest one, the "
+        "attribute `band_resolution`, where runs have several), of winds on a sphere as vectors",
     ),
     Variable(
         "out_of_band_error",
         _SCORE,
         "error beyond the band that the training grid resolves",
-        comment="|(I - QR)(p - y)| / |y|, Q the prolongation from the run's training grid, "
+        comment="|(I - QR)(p - y)| / |y|, Q the prolongation from that training grid, "
         "of winds on a sphere as vectors",
     ),
     Variable(
@@ -227,6 +227,7 @@ class RunLabel:
         settings: Fingerprint of model and training settings without the seed; runs that share it
             differ by their seed alone. Empty where there is none.
         conditioning: What it is told of a trajectory besides the fields.
+        cost_of: For a solver that was chosen for its cost, the surrogate that costs as much.
     """
 
     name: str
@@ -239,6 +240,7 @@ class RunLabel:
     training_seconds: float = 0.0
     settings: str = ""
     conditioning: tuple[str, ...] = ()
+    cost_of: str = ""
 
 
 _LABELS: dict[str, tuple[str, str | None]] = {
@@ -251,6 +253,7 @@ _LABELS: dict[str, tuple[str, str | None]] = {
     "training_seconds": ("wall time of the training", "s"),
     "settings": ("fingerprint of model and training settings, the seed apart", None),
     "conditioning": ("what it is told besides the fields, separated by commas", None),
+    "cost_of": ("the surrogate whose cost a solver was chosen to have", None),
 }
 
 

@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from pdesurrogate.report.estimates import estimate
 from pdesurrogate.report.images import figure_uri
 from pdesurrogate.report.looks import TRUTH_COLOUR
-from pdesurrogate.report.methods import Series, Study
+from pdesurrogate.report.methods import SOLVERS, Series, Study
 from pdesurrogate.report.moments import FIRST, LAST, moments
 from pdesurrogate.report.numbers import significant
 from pdesurrogate.report.plotting import (
@@ -250,7 +250,7 @@ def _spectrum_panel(
         axes.plot(wavenumber[drawn], truth[drawn], color=TRUTH_COLOUR, lw=2.6, zorder=2)
         for series in study.series(resolution, field):
             power = study.spectra(series, resolution, field)[lead_index]
-            if series.method.is_baseline and series.method.model != "coarse solver":
+            if series.method.is_baseline and series.method.model not in SOLVERS:
                 continue
             shown = drawn & np.isfinite(power)
             seen = np.clip(power[shown], limits[0] / 10, limits[1] * 10)
@@ -282,7 +282,8 @@ def _mark_nyquist(
     """A line where a training grid ends: the first shell that is not complete at a resolution is
     at its Nyquist wavenumber, which is proportional to the resolution."""
     limit = 2 * wavenumber[-1] - wavenumber[-2]
-    for n0 in sorted({m.training_resolution for m in study.methods if m.training_resolution}):
+    trained = {m.training_resolution for m in study.methods if not m.cost_of}
+    for n0 in sorted(n for n in trained if n):
         nyquist = limit * n0 / resolution
         if nyquist > limit * 1.001:
             continue

@@ -11,7 +11,7 @@ import numpy as np
 from pdesurrogate.evaluation.statistics import paired_comparison
 from pdesurrogate.report.comparisons import in_words
 from pdesurrogate.report.estimates import Estimate, estimate, estimate_ratio
-from pdesurrogate.report.methods import Series, Study
+from pdesurrogate.report.methods import SOLVERS, Series, Study
 from pdesurrogate.report.moments import FIRST, LAST, Moment, moments
 from pdesurrogate.report.numbers import duration, list_in_words, significant, times
 from pdesurrogate.report.tables import transfer_gap
@@ -258,7 +258,9 @@ def _baseline_finding(study: Study, resolution: int, field: str) -> Finding | No
     sentences = [
         _against(study, best, baseline, resolution, field)
         for baseline in study.series(resolution, field)
-        if baseline.method.is_baseline and baseline.method.model != "truncation floor"
+        if baseline.method.is_baseline
+        and baseline.method.model != "truncation floor"
+        and baseline.method.cost_of in ("", *best.method.runs)
     ]
     text = " ".join(sentence for sentence in sentences if sentence)
     return Finding("Against forecasts without training", text) if text else None
@@ -278,7 +280,7 @@ def _against(study: Study, best: Series, baseline: Series, resolution: int, fiel
         return ""
     sentence = f"The error of {best.name} over that of {baseline.name} is {list_in_words(clauses)}"
     ours, theirs = (study.seconds_per_step(s, resolution) for s in (best, baseline))
-    if baseline.method.model == "coarse solver" and np.isfinite(ours + theirs):
+    if baseline.method.model in SOLVERS and np.isfinite(ours + theirs):
         sentence += f", at {duration(ours)} a step against the solver’s {duration(theirs)}"
     return f"{sentence}."
 

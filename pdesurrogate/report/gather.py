@@ -18,6 +18,8 @@ __all__ = ["Example", "Gathered", "gather"]
 
 _SHARED_AXES = ("trajectory", "lead_time", "field")
 _SHARED_SETTINGS = ("split", "history")
+_LATER_LABELS = ("conditioning", "cost_of")
+"""Labels of runs that files of earlier releases do not have."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,10 @@ def gather(evaluations: Sequence[Path | str], files: ExitStack) -> Gathered:
 def _table(path: Path, evaluation: xr.DataTree) -> xr.Dataset:
     if "dataset_sha256" not in evaluation.attrs:
         raise ValueError(f"{path} is not an evaluation: it does not say of which dataset")
-    return evaluation.to_dataset().load()
+    table = evaluation.to_dataset().load()
+    nothing = np.full(table.sizes["run"], "")
+    absent = [label for label in _LATER_LABELS if label not in table.coords]
+    return table.assign_coords(dict.fromkeys(absent, ("run", nothing)))
 
 
 def _examples(evaluation: xr.DataTree) -> dict[int, xr.Dataset]:

@@ -19,11 +19,13 @@ _BASELINE_COLOURS = {
     "persistence": "#a0a0a0",
     "truncation floor": "#707070",
     "coarse solver": "#2b2b2b",
+    "solver at equal cost": "#4d4d4d",
 }
 _BASELINE_DASHES: dict[str, tuple[float, ...]] = {
     "persistence": (2.0, 2.0),
     "truncation floor": (6.0, 2.0, 1.5, 2.0),
     "coarse solver": (5.0, 2.0),
+    "solver at equal cost": (3.0, 1.0),
 }
 _PROTOCOL_DASHES: dict[str, tuple[float, ...]] = {
     "native": (1.2, 1.6),
@@ -55,10 +57,12 @@ def surrogate_look(index: int) -> Look:
     return Look(_COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)])
 
 
-def baseline_look(model: str) -> Look:
-    """The look of a baseline: grey, dashed, without a marker."""
+def baseline_look(model: str, marker: str = "") -> Look:
+    """The look of a baseline: grey, dashed, without a marker unless it is to recall a model."""
     return Look(
-        _BASELINE_COLOURS.get(model, "#555555"), dash=_BASELINE_DASHES.get(model, (4.0, 2.0))
+        _BASELINE_COLOURS.get(model, "#555555"),
+        marker,
+        _BASELINE_DASHES.get(model, (4.0, 2.0)),
     )
 
 

@@ -12,7 +12,10 @@ from jaxtyping import Bool, Float, Int
 
 from pdesurrogate.report.looks import Look, baseline_look, surrogate_look
 
-__all__ = ["Method", "Series", "Study"]
+__all__ = ["SOLVERS", "Method", "Series", "Study"]
+
+SOLVERS = ("coarse solver", "solver at equal cost")
+"""Baselines that solve the equation."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Method:
         training_seconds: Wall time of one training, averaged over seeds.
         told: What it is told besides the fields, as the file lists it.
         look: Colour and marker.
+        cost_of: For a solver that was chosen for its cost, the run that costs as much.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Method:
     training_seconds: float
     told: str
     look: Look
+    cost_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,10 @@ class Study:
             groups.setdefault(_identity(table, index, groups), []).append(index)
         members = sorted(groups.values(), key=lambda g: table["kind"].values[g[0]] == "baseline")
         names = _names(table, members)
-        methods = tuple(
-            _method(table, indices, name, look_index)
-            for look_index, (indices, name) in enumerate(zip(members, names, strict=True))
-        )
-        return cls(table, methods)
+        methods: list[Method] = []
+        for indices, name in zip(members, names, strict=True):
+            methods.append(_method(table, indices, name, methods))
+        return cls(table, tuple(methods))
 
     @property
     def models(self) -> tuple[Method, ...]:
@@ -307,10 +311,17 @@ def _beginning(names: Sequence[str]) -> str:
     return first[:length]
 
 
-def _method(table: xr.Dataset, indices: Sequence[int], name: str, look_index: int) -> Method:
+def _method(
+    table: xr.Dataset, indices: Sequence[int], name: str, others: Sequence[Method]
+) -> Method:
+    """A method after `others`."""
     rows = table.isel(run=list(indices))
     model = str(rows["model"].values[0])
-    told = rows.coords.get("conditioning")  # files of the first releases do not say
+    # Files of earlier releases have no such labels.
+    told, cost_of = (
+        str(rows[label].values[0]) if label in rows.coords else ""
+        for label in ("conditioning", "cost_of")
+    )
     is_baseline = bool(rows["kind"].values[0] == "baseline")
     training_resolution = int(rows["training_resolution"].values[0])
     return Method(
@@ -323,6 +334,13 @@ def _method(table: xr.Dataset, indices: Sequence[int], name: str, look_index: in
         parameters=int(rows["parameters"].values[0]),
         flops=float(rows["flops"].values[0]),
         training_seconds=float(rows["training_seconds"].values.mean()),
-        told="" if told is None else str(told.values[0]),
-        look=baseline_look(model) if is_baseline else surrogate_look(look_index),
+        told=told,
+        look=_baseline_look(model, cost_of, others) if is_baseline else surrogate_look(len(others)),
+        cost_of=cost_of,
     )
+
+
+def _baseline_look(model: str, cost_of: str, others: Sequence[Method]) -> Look:
+    """A solver that costs as much as a model has the model's marker."""
+    twin = next((method for method in others if cost_of in method.runs), None)
+    return baseline_look(model, "" if twin is None else twin.look.marker)

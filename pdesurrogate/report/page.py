@@ -15,6 +15,7 @@ from pdesurrogate.evaluation.scaling.store import is_scaling_file
 from pdesurrogate.files import write_atomically
 from pdesurrogate.report.animation import animate
 from pdesurrogate.report.comparisons import comparisons
+from pdesurrogate.report.cost_error import cost_error_panels
 from pdesurrogate.report.figures import error_over_lead_time, error_over_resolution, spectra
 from pdesurrogate.report.findings import findings, headline
 from pdesurrogate.report.gather import Gathered, gather
@@ -126,6 +127,8 @@ def _context(gathered: Gathered, scalings: Sequence[Path]) -> dict[str, Any]:
         "most_tiles": max((len(g.tiles) for g in galleries), default=1),
         "animation": animate(study, gathered.examples.get(finest, ()), finest, field),
         "costs": cost_table(study),
+        "cost_error_panels": cost_error_panels(study, field),
+        "has_equal_cost": any(method.cost_of for method in study.methods),
         "versions": _json_attribute(study.table, "versions", {}),
         "machine": str(study.table.attrs.get("machine", "unknown")),
         **_scaling_section(scaling, field),

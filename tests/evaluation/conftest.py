@@ -35,4 +35,6 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
 @pytest.fixture(scope="session")
 def table(ladder: Ladder) -> xr.DataTree:
     """A surrogate that knows nothing but persistence, evaluated on the whole ladder."""
-    return evaluate([fake_surrogate(ladder, keep)], ladder, [16, 24, 32], commands=["do it"])
+    return evaluate(
+        [fake_surrogate(ladder, keep)], ladder, [16, 24, 32], commands=["do it"], equal_cost=False
+    )

@@ -68,7 +68,9 @@ def frames_of(data: Ladder, resolution: int, num_given: int, num_steps: int) -> 
 
 
 def predicted(surrogate: Surrogate, protocol: TransferProtocol, frames: Frames) -> Tensor:
-    entry = SurrogateEntry(surrogate, RunLabel("counting", "surrogate", "Recurrence"))
+    entry = SurrogateEntry(
+        surrogate, RunLabel("counting", "surrogate", "Recurrence"), surrogate.info.training_grid
+    )
     return torch.stack(list(entry.predict(frames, protocol)), dim=1)
 
 
@@ -172,7 +174,9 @@ def test_a_step_costs_as_much_as_all_its_frames(
 
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: clock["now"]))
     surrogate = counting(decay, 1, 3, answer)
-    entry = SurrogateEntry(surrogate, RunLabel("slow", "surrogate", "Slow"))
+    entry = SurrogateEntry(
+        surrogate, RunLabel("slow", "surrogate", "Slow"), surrogate.info.training_grid
+    )
     seconds = timing.seconds_per_step(entry, Native(), frames_of(decay, 8, 1, 2))
     assert seconds == pytest.approx(1.5)
     assert clock["calls"] == 1 + timing.TIMED_STEPS

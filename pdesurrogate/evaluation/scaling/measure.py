@@ -124,7 +124,7 @@ def _check_fit(fit_last: int | None, below: int) -> None:
 
 def _empty(plan: ScalingPlan) -> xr.Dataset:
     levels = (
-        1 + len(level_projections(entry.surrogate.module, entry.band_grid))
+        1 + len(level_projections(entry.surrogate.module, entry.training_grid))
         for entry in plan.trained
     )
     return empty_scaling(

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from pdesurrogate.data import Ladder
-from pdesurrogate.evaluation.baselines import CoarseSolver
+from pdesurrogate.evaluation.baselines import CoarseSolver, solver_on
 from pdesurrogate.evaluation.entries import SurrogateEntry
-from pdesurrogate.evaluation.plan import Plan, coarse_solver, plan_evaluation
+from pdesurrogate.evaluation.plan import Plan, plan_evaluation
 from pdesurrogate.evaluation.scaling.schema import UNTRAINED
 from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.fields import Field
@@ -108,7 +108,9 @@ def plan_scaling(
         trained=trained,
         untrained=tuple(_untrained(trained, random_seeds, specs, device)),
         solvers={
-            n: coarse_solver(plan.fields, plan.data.grid(n), plan.data, device)
+            n: solver_on(
+                plan.data.grid(n), plan.data, plan.fields, band_grid=plan.band_grid, device=device
+            )
             for n in plan.resolutions
         },
         starts=_starts(num_starts, plan.history - 1, plan.data.num_frames - 1 - horizon),
@@ -148,7 +150,7 @@ def _untrained(
                 seed=seed,
                 training_seconds=0.0,
             )
-            yield SurrogateEntry(surrogate.to(device), label)
+            yield SurrogateEntry(surrogate.to(device), label, entry.band_grid)
 
 
 def _kind(info: SurrogateInfo) -> SurrogateInfo:

@@ -115,7 +115,7 @@ class ScalingWalk:
         )
         fields = plan.channel_fields
         whole = {n: restricted(top, fields, self._grid(n)) for n in plan.resolutions}
-        trained = {entry.band_grid.resolution for entry in plan.trained}
+        trained = {entry.training_grid.resolution for entry in plan.trained}
         return _Views(
             whole,
             {
@@ -136,7 +136,7 @@ class ScalingWalk:
         self._write_commutation(run, entry, answers, views, spot)
         if run >= len(self.plan.trained):
             return
-        n0 = entry.band_grid.resolution
+        n0 = entry.training_grid.resolution
         for n, band in views.band[n0].items():
             whole = views.whole[n]
             from_band = _answer(entry, band)[:, 0] if n > n0 else answers[n][:, 0]
@@ -145,7 +145,9 @@ class ScalingWalk:
                 "interpolation_error": _error(entry, from_band, band),
             }
             if n > n0:
-                errors["out_of_band_change"] = self._beyond(entry, from_band, band, entry.band_grid)
+                errors["out_of_band_change"] = self._beyond(
+                    entry, from_band, band, entry.training_grid
+                )
             self._write(run, entry, n, errors, spot)
             self._write_level_losses(run, entry, answers[n], whole, spot)
 
@@ -195,7 +197,7 @@ class ScalingWalk:
         names = [field.name for field in self.plan.evaluation.fields]
         channels = [names.index(name) for name in entry.fields]
         for (n0, n), shares in detail.items():
-            if n0 == entry.band_grid.resolution:
+            if n0 == entry.training_grid.resolution:
                 own = {name: share[:, channels] for name, share in shares.items()}
                 self._write(run, entry, n, own, spot)
 
