@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,8 +94,9 @@ class TruncationFloor:
         self, frames: Frames, protocol: TransferProtocol
     ) -> Iterator[Float[Tensor, "batch channel y x"]]:
         """The truncated truth."""
-        for frame in frames.select(self.fields).truth.unbind(1):
-            band = restrict_fields(frame, self.shown, frames.grid, self.band_grid)
+        truth = frames.select(self.fields).truth
+        for step in range(frames.num_steps):
+            band = restrict_fields(truth[:, step], self.shown, frames.grid, self.band_grid)
             yield prolong_fields(band, self.shown, self.band_grid, frames.grid)
 
 
@@ -113,6 +115,7 @@ class CoarseSolver:
         steps_per_frame: Solver steps between frames.
         band_grid: The grid whose band its error is split by; not necessarily the solver's own.
         label: What is known of it.
+        device: Where the solver computes.
     """
 
     predicted: tuple[Field, ...]
@@ -122,8 +125,15 @@ class CoarseSolver:
     steps_per_frame: int
     band_grid: Grid
     label: RunLabel
+    device: str = "cpu"
     is_forecast: bool = True
     bundle: int = 1
+
+    def __reduce__(self) -> tuple[Callable[..., CoarseSolver], tuple[Any, ...]]:
+        """In another process the solver is made anew: it holds functions that cannot be copied."""
+        names = [each.name for each in dataclasses.fields(self) if each.name != "solver"]
+        rest = {name: getattr(self, name) for name in names}
+        return _with_its_solver, (rest, self.solver.grid, self.solver.dt)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -216,4 +226,10 @@ def solver_on(
         steps_per_frame=steps,
         band_grid=band_grid,
         label=label or RunLabel(f"coarse solver {n}", "baseline", "coarse solver", n),
+        device=device,
     )
+
+
+def _with_its_solver(rest: Mapping[str, Any], grid: Grid, dt: float) -> CoarseSolver:
+    solver = rest["equation"].discretise(grid, dt, device=rest["device"])
+    return CoarseSolver(solver=solver, **rest)
