@@ -174,7 +174,7 @@ def test_an_evaluation_counts_degrees_and_seconds(table: Path) -> None:
     power = root.true_spectrum.sel(field="height", resolution=32).isel(spectrum_lead_time=0)
     total = root.true_mean_square.sel(field="height", resolution=32).isel(lead_time=0)
     np.testing.assert_allclose(power.sum("wavenumber"), total, rtol=1e-5)
-    assert set(root.protocol.values) == {"native", "projected"}
+    assert set(root.protocol.values) == {"native", "projected", "transported"}
     for name in ("FNO", "MultiResNet"):
         assert np.isfinite(root.nrmse.sel(run=name, resolution=32)).all()
 

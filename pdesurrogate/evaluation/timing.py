@@ -31,7 +31,7 @@ def seconds_per_step(
         timed_steps: Steps that are timed.
     """
     single = replace(
-        frames, given=frames.given[:1], truth=frames.truth[:1], variants=frames.variants[:1]
+        frames, given=frames.given[:1], truth=frames.truth[:1, :1], variants=frames.variants[:1]
     )
     return min(frame_seconds(entry, protocol, single, timed_steps, time.perf_counter))
 

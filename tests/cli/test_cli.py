@@ -419,7 +419,7 @@ MISTAKES = [
     (
         "",
         "give a command: demo, list, generate, check-model, count, find-rate, train, sweep, "
-        "evaluate, report, info",
+        "extend, evaluate, scaling, report, info",
     ),
     ("check-model", "missing: --model"),
     ("check-model MultiResNot", "unknown model 'MultiResNot'"),
