@@ -47,7 +47,7 @@ def results_of(
         with _interrupts_held_back():
             futures = {executor.submit(work, job): job for job in jobs}
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield futures.pop(future), future.result()  # nobody else holds on to a result
 
 
 @contextmanager

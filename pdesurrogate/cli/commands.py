@@ -28,7 +28,7 @@ from pdesurrogate.cli.sweeping import run_sweep, sweep_parser, train_seeds
 from pdesurrogate.cli.training_parts import training_parts
 from pdesurrogate.data import Recipe, generate, list_recipes, open_dataset
 from pdesurrogate.demo import DemoConfig, run_demo
-from pdesurrogate.evaluation import evaluate, write_evaluation
+from pdesurrogate.evaluation import evaluate, parts_beside, remove_parts, write_evaluation
 from pdesurrogate.evaluation.protocols import known_protocols
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.models import ModelSpec
@@ -214,11 +214,17 @@ def _evaluate_parser() -> Parser:
         "--num_trajectories", type=int | None, default=None, help="test trajectories to use"
     )
     parser.add_argument(
+        "--batch_size", type=int | None, default=None, help="trajectories stepped at once"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
+    parser.add_argument(
         "--other_data", action="store_true", help="allow runs trained on another dataset that fits"
     )
     parser.add_argument("--models", type=list[str], default=[], help=MODELS_HELP)
     parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the file, and parts of other settings"
+    )
     return parser
 
 
@@ -228,7 +234,7 @@ def _evaluate(arguments: Any) -> None:
         raise ValueError(f"{out} must be a file in a folder that exists")
     if out.exists() and not arguments.overwrite:
         raise FileExistsError(f"{out} exists; give --overwrite to replace it")
-    models = allowed_models(arguments.models)
+    models, parts = allowed_models(arguments.models), parts_beside(out)
     table = evaluate(
         arguments.runs,
         open_dataset(arguments.data),
@@ -236,12 +242,17 @@ def _evaluate(arguments: Any) -> None:
         arguments.protocols,
         num_steps=arguments.num_steps,
         num_trajectories=arguments.num_trajectories,
+        batch_size=arguments.batch_size,
+        workers=arguments.workers,
+        parts=parts,
+        overwrite=arguments.overwrite,
         other_data=arguments.other_data,
         device=arguments.device,
         commands=commands_of(arguments),
         specs=models,
     )
     write_evaluation(table, out)
+    remove_parts(parts)
     print(out)
 
 
@@ -254,7 +265,8 @@ def commands_of(arguments: Any) -> list[str]:
     if arguments.protocols is not None:
         lines[-1] += ["--protocols", f"[{', '.join(arguments.protocols)}]"]
     lines[-1] += ["--out", str(arguments.out)]
-    for option, default in (("num_steps", None), ("num_trajectories", None), ("device", "cpu")):
+    optional = {"num_steps": None, "num_trajectories": None, "batch_size": None, "device": "cpu"}
+    for option, default in optional.items():
         if arguments[option] != default:
             lines[-1] += [f"--{option}", str(arguments[option])]
     if arguments.models:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pdesurrogate.evaluation.parts import parts_beside, remove_parts
 from pdesurrogate.evaluation.resolution_transfer import evaluate
 from pdesurrogate.evaluation.rollout_statistics import (
     blow_up_rate,
@@ -44,7 +45,9 @@ __all__ = [
     "open_evaluation",
     "open_scaling",
     "paired_comparison",
+    "parts_beside",
     "ratio_interval",
+    "remove_parts",
     "spectral_distance",
     "window_errors",
     "write_evaluation",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -89,8 +91,9 @@ class TruncationFloor:
         self, frames: Frames, protocol: TransferProtocol
     ) -> Iterator[Float[Tensor, "batch channel y x"]]:
         """The truncated truth."""
-        for frame in frames.select(self.fields).truth.unbind(1):
-            band = restrict_fields(frame, self.shown, frames.grid, self.band_grid)
+        truth = frames.select(self.fields).truth
+        for step in range(frames.num_steps):
+            band = restrict_fields(truth[:, step], self.shown, frames.grid, self.band_grid)
             yield prolong_fields(band, self.shown, self.band_grid, frames.grid)
 
 
@@ -107,6 +110,7 @@ class CoarseSolver:
         solver: Solves it on the training grid; used for trajectories that have no parameters of
             their own.
         steps_per_frame: Solver steps between frames.
+        device: Where the solver computes.
     """
 
     predicted: tuple[Field, ...]
@@ -114,8 +118,15 @@ class CoarseSolver:
     equation: Equation
     solver: Solver
     steps_per_frame: int
+    device: str = "cpu"
     is_forecast: bool = True
     bundle: int = 1
+
+    def __reduce__(self) -> tuple[Callable[..., CoarseSolver], tuple[Any, ...]]:
+        """In another process the solver is made anew: it holds functions that cannot be copied."""
+        names = [each.name for each in dataclasses.fields(self) if each.name != "solver"]
+        rest = {name: getattr(self, name) for name in names}
+        return _with_its_solver, (rest, self.solver.grid, self.solver.dt)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -165,3 +176,8 @@ class CoarseSolver:
             variants=frames.variants,
             device=frames.given.device,
         )
+
+
+def _with_its_solver(rest: Mapping[str, Any], grid: Grid, dt: float) -> CoarseSolver:
+    solver = rest["equation"].discretise(grid, dt, device=rest["device"])
+    return CoarseSolver(solver=solver, **rest)

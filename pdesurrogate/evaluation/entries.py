@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pdesurrogate.evaluation.protocols import Native, Setting, TransferProtocol
 from pdesurrogate.evaluation.schema import RunLabel
+from pdesurrogate.evaluation.stored_frames import StoredFrames
 from pdesurrogate.grids import Grid
 from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.solvers import Equation
@@ -26,7 +27,7 @@ class Frames:
 
     Args:
         given: The frames that every entry may start from.
-        truth: The frames that follow.
+        truth: The frames that follow, which may lie in files until they are looked at.
         fields: What the channels of both are: fields, and parameters as constant channels.
         grid: Where they are sampled.
         variants: The equation that each trajectory follows; empty if all follow the dataset's own.
@@ -34,7 +35,7 @@ class Frames:
     """
 
     given: Float[Tensor, "batch history channel y x"]
-    truth: Float[Tensor, "batch lead_time channel y x"]
+    truth: Float[Tensor, "batch lead_time channel y x"] | StoredFrames
     fields: tuple[str, ...]
     grid: Grid
     variants: tuple[Equation, ...] = ()

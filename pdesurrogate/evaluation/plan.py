@@ -331,4 +331,4 @@ def coarse_solver(fields: tuple[Field, ...], grid: Grid, data: Ladder, device: s
     steps = max(1, math.ceil(reference_steps / coarsening))
     solver = data.equation.discretise(grid, data.time_step / steps, device=device)
     start = tuple(data.fields[name] for name in data.prognostic_fields)
-    return CoarseSolver(fields, start, data.equation, solver, steps)
+    return CoarseSolver(fields, start, data.equation, solver, steps, device)

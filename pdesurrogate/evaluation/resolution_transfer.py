@@ -6,23 +6,29 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
 from torch import nn
 
 from pdesurrogate.data import Ladder
+from pdesurrogate.evaluation.assembly import Assembly
 from pdesurrogate.evaluation.entries import SurrogateEntry
+from pdesurrogate.evaluation.parts import PartsFolder, settings_of
+from pdesurrogate.evaluation.pieces import Piece, combinations, cut
 from pdesurrogate.evaluation.plan import Plan, plan_evaluation
 from pdesurrogate.evaluation.protocols import TransferProtocol
 from pdesurrogate.evaluation.provenance import library_versions, machine
-from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, empty_evaluation
-from pdesurrogate.evaluation.walk import Walk, complete_shells, spectrum_steps
-from pdesurrogate.metrics.spectrum import wavenumber_attributes
+from pdesurrogate.evaluation.timing import seconds_per_step
+from pdesurrogate.evaluation.walk import Walk
 from pdesurrogate.models import ModelSpec, Part
 from pdesurrogate.progress import progress_display
 from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.workers import one_thread, results_of
 
 __all__ = ["evaluate"]
 
@@ -40,6 +46,9 @@ def evaluate(
     num_steps: int | None = None,
     example_trajectory: int = 0,
     batch_size: int | None = None,
+    workers: int = 1,
+    parts: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     other_data: bool = False,
     device: str = "cpu",
     commands: Sequence[str] = (),
@@ -64,8 +73,16 @@ def evaluate(
         num_trajectories: How many trajectories, from the first; all by default.
         num_steps: Frames to predict; as many as the dataset has by default.
         example_trajectory: The trajectory whose fields are kept for pictures.
-        batch_size: Trajectories stepped at once; by default as many as fit in a quarter of a
-            gigabyte, at most 16.
+        batch_size: Trajectories stepped at once; by default so many that some 64 frames of each
+            fit in a quarter of a gigabyte, at most 16.
+        workers: Processes of one thread each that share the rollouts out; 1 computes in this one,
+            with one thread as well. The numbers do not depend on it. How long a step takes is
+            measured afterwards in this process alone, with the threads that torch has here.
+        parts: Folder for finished rollouts: called again with the same arguments, it goes on from
+            what is there. Predicted fields in what is returned are read from there, so that the
+            folder is needed until it is written; then `remove_parts` removes it. None to keep
+            everything in memory.
+        overwrite: Delete what `parts` holds of an evaluation with other settings.
         other_data: Whether surrogates that were trained on another dataset are welcome, if their
             fields and training grid are among this one's, and their time step is a multiple of its.
         device: Where to compute, `cpu` or `cuda`.
@@ -79,58 +96,107 @@ def evaluate(
     Raises:
         ValueError: If a surrogate was trained on another dataset, the time steps of surrogates and
             data do not agree, a resolution is not in the dataset or below every training grid, a
-            protocol is unknown, or a number is too large.
+            protocol is unknown, a number is too large, or `parts` holds something else.
         FileNotFoundError: If the directory of a run is absent or unfinished.
+        KeyboardInterrupt: On Ctrl-C; with `parts`, calling it again continues.
     """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    plan = plan_evaluation(
-        surrogates,
-        data,
-        resolutions,
-        protocols,
-        split=split,
-        num_trajectories=num_trajectories,
-        num_steps=num_steps,
-        other_data=other_data,
-        device=device,
-        specs=specs,
-    )
+    with one_thread():  # the trust in detail is measured here, and is a setting
+        plan = plan_evaluation(
+            surrogates,
+            data,
+            resolutions,
+            protocols,
+            split=split,
+            num_trajectories=num_trajectories,
+            num_steps=num_steps,
+            other_data=other_data,
+            device=device,
+            specs=specs,
+        )
     if example_trajectory not in plan.trajectories:
         raise ValueError(f"example_trajectory {example_trajectory} is not among those evaluated")
-    root = _empty_root(plan)
-    root.attrs |= _attributes(plan, device, commands)
-    walk = Walk(plan, root, example_trajectory, batch_size, device)
-    done = itertools.count(1)
-    with progress_display("evaluating", walk.num_rollouts, log) as progress:
+    pieces = cut(plan, example_trajectory, batch_size)
+    folder = None if parts is None else PartsFolder(Path(parts))
+    if folder is not None:
+        settings = settings_of(plan, example_trajectory, batch_size, device)
+        folder.claim(settings, overwrite=overwrite)
+    assembly = Assembly(plan, pieces, example_trajectory, folder)
+    assembly.root.attrs |= _attributes(plan, device, commands)
+    walk = Walk(plan, device)
+    _put_pieces(assembly, walk, pieces, folder, workers)
+    _put_seconds(assembly, walk)
+    return assembly.tree
 
-        def advance(what: str) -> None:
+
+def _put_pieces(
+    assembly: Assembly,
+    walk: Walk,
+    pieces: Sequence[Piece],
+    folder: PartsFolder | None,
+    workers: int,
+) -> None:
+    """Compute what is not yet there, here or in other processes, and put it in its place."""
+    missing = []
+    for piece in pieces:
+        if folder is not None and folder.holds(piece):
+            assembly.put(piece, folder.read(piece))
+        else:
+            missing.append(piece)
+    total = sum(piece.combination is not None for piece in pieces)
+    kept = total - sum(piece.combination is not None for piece in missing)
+    if kept:
+        log.info("%d of %d rollouts are there and kept", kept, total)
+    # A piece brings its own entry along; the others need not travel with it.
+    stage = replace(walk, plan=replace(walk.plan, entries=(), protocols=()))
+    results = results_of(partial(_do, stage, folder), missing, workers, None)
+    done = itertools.count(kept + 1)
+    with progress_display("evaluating", total, log, done=kept) as progress:
+        for piece, result in _refusals_of_ours(results):
+            assembly.put(piece, result)
+            if piece.combination is not None:
+                progress.step()
+                progress.say(f"rollout {next(done)}/{total}  {piece.what}")
+
+
+def _do(walk: Walk, folder: PartsFolder | None, piece: Piece) -> xr.Dataset:
+    """Compute a piece in whichever process it lands; fields that are kept aside stay there."""
+    with one_thread():
+        result = walk.visit(piece)
+    if folder is None:
+        return result
+    folder.write(piece, result)
+    return result.drop_vars("prediction", errors="ignore")
+
+
+def _refusals_of_ours(
+    results: Iterator[tuple[Piece, xr.Dataset]],
+) -> Iterator[tuple[Piece, xr.Dataset]]:
+    """The same results; what another process refuses has lost the trace of who raised it."""
+    try:
+        yield from results
+    except ValueError as error:
+        raise ValueError(str(error)) from error
+
+
+def _put_seconds(assembly: Assembly, walk: Walk) -> None:
+    """Measure how long steps take, one after the other, when nobody else computes."""
+    plan = walk.plan
+    timed = [
+        (combination, resolution)
+        for resolution in plan.resolutions
+        for combination in combinations(plan, resolution)
+        if combination.entry.is_forecast
+    ]
+    frames = {n: walk.frames(n, slice(0, 1)) for n in plan.resolutions}
+    with progress_display("timing", len(timed), log) as progress:
+        for combination, resolution in timed:
+            seconds = seconds_per_step(combination.entry, combination.protocol, frames[resolution])
+            assembly.put_seconds(combination, resolution, seconds)
             progress.step()
-            progress.say(f"rollout {next(done)}/{walk.num_rollouts}  {what}")
-
-        examples = {
-            f"/{EXAMPLE_PREFIX}{resolution}": walk.visit(resolution, advance)
-            for resolution in plan.resolutions
-        }
-    return xr.DataTree.from_dict({"/": root, **examples})
-
-
-def _empty_root(plan: Plan) -> xr.Dataset:
-    data = plan.data
-    finest = data.grid(plan.resolutions[-1])
-    lead_times = [data.time_step * (k + 1) for k in range(plan.num_steps)]
-    return empty_evaluation(
-        runs=[entry.label for entry in plan.entries],
-        protocols=[protocol.name for protocol in plan.protocols],
-        resolutions=plan.resolutions,
-        trajectories=plan.trajectories,
-        lead_times=lead_times,
-        fields=plan.fields,
-        wavenumbers=complete_shells(finest),
-        spectrum_lead_times=[lead_times[k] for k in spectrum_steps(plan.num_steps)],
-        time_units=data.equation.time_units,
-        wavenumber_attributes=wavenumber_attributes(finest, data.equation.length_units),
-    )
 
 
 def _attributes(plan: Plan, device: str, commands: Sequence[str]) -> dict[str, Any]:

@@ -356,7 +356,12 @@ def field_coordinates(fields: Sequence[Field]) -> dict[str, xr.Variable]:
 
 
 def empty_example(
-    evaluation: xr.Dataset, grid: Grid, trajectory: int, length_units: str = "1"
+    evaluation: xr.Dataset,
+    grid: Grid,
+    trajectory: int,
+    length_units: str = "1",
+    *,
+    predictions: Any = None,
 ) -> xr.Dataset:
     """The labelled group `example_<resolution>`: truth and predictions of one trajectory, NaN yet.
 
@@ -365,6 +370,7 @@ def empty_example(
         grid: The evaluation grid.
         trajectory: Which trajectory of the split is shown.
         length_units: Unit of length of the domain.
+        predictions: Something like an array that has them already; None for an array to fill.
     """
     shared = ["run", "protocol", "lead_time", "field"]
     frame = ("lead_time", "field", *grid.dimensions)
@@ -373,14 +379,12 @@ def empty_example(
         "truth": (frame, "reference solution"),
         "prediction": (("run", "protocol", *frame), "prediction"),
     }
-    data = {
-        name: (
-            dims,
-            np.full([sizes[d] for d in dims], np.nan, dtype=np.float32),
-            {"long_name": long_name, "comment": "in field_units"},
-        )
-        for name, (dims, long_name) in variables.items()
-    }
+    data = {}
+    for name, (dims, long_name) in variables.items():
+        values = predictions if name == "prediction" else None
+        if values is None:
+            values = np.full([sizes[d] for d in dims], np.nan, dtype=np.float32)
+        data[name] = (dims, values, {"long_name": long_name, "comment": "in field_units"})
     coords: dict[str, Any] = {name: evaluation[name].variable for name in shared}
     coords |= grid.coordinates(length_units)
     return xr.Dataset(data, coords, attrs={"trajectory": trajectory})

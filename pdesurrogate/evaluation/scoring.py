@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,6 +13,7 @@ from torch import Tensor
 from pdesurrogate.evaluation.entries import Entry, Frames
 from pdesurrogate.evaluation.protocols import TransferProtocol
 from pdesurrogate.evaluation.schema import late_steps
+from pdesurrogate.evaluation.series import Spectra, StepSeries
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
 from pdesurrogate.metrics import (
@@ -22,11 +24,10 @@ from pdesurrogate.metrics import (
     mean_square,
     nrmse,
     out_of_band_error,
-    power_spectrum,
     spatial_mean,
     vrmse,
 )
-from pdesurrogate.metrics.blow_up import blow_up_limit
+from pdesurrogate.metrics.blow_up import limit_of_mean_squares
 
 __all__ = ["RolloutScores", "score_frame", "score_rollout"]
 
@@ -75,69 +76,40 @@ def score_rollout(
         example: Which trajectory of the batch to keep the fields of; None for none.
     """
     truth = frames.select(entry.fields).truth
-    limit = blow_up_limit(truth, frames.grid)
-    is_lost = torch.zeros(len(truth), dtype=torch.bool, device=truth.device)
-    has_blown_up = is_lost
-    per_step: list[dict[str, Tensor]] = []
-    blow_up, kept = [], []
-    spectra = _Spectra(frames.grid, spectrum_steps, late_steps(frames.num_steps))
+    is_lost = torch.zeros(len(frames.given), dtype=torch.bool, device=frames.given.device)
+    scores: dict[str, StepSeries] = defaultdict(lambda: StepSeries(frames.num_steps))
+    true_mean_square, kept = StepSeries(frames.num_steps), StepSeries(frames.num_steps)
+    spectra = Spectra(frames.grid, spectrum_steps, late_steps(frames.num_steps))
+    errors = Spectra(frames.grid, spectrum_steps, ())
     for k, predicted in enumerate(entry.predict(frames, protocol)):
         is_lost = is_lost | ~predicted.flatten(1).isfinite().all(dim=1)
         p, y = predicted.double(), truth[:, k].double()
-        scores = score_frame(p, y, fields, frames.grid, entry.band_grid)
-        for name, value in scores.items():
+        for name, value in score_frame(p, y, fields, frames.grid, entry.band_grid).items():
             value[is_lost] = 0.0 if name == "correlation" else torch.inf
-        per_step.append(scores)
-        has_blown_up = has_blown_up | (scores["mean_square"] > limit).any(dim=1)
-        blow_up.append(has_blown_up)
-        spectra.add(k, p, y, is_lost)
+            scores[name].put(k, value)
+        true_mean_square.put(k, mean_square(y, frames.grid))
+        spectra.put(k, p, is_lost)
+        errors.put(k, p - y, is_lost)
         if example is not None:
-            kept.append(predicted[example].float().cpu())
+            kept.put(k, predicted[example : example + 1].float().cpu())
     return RolloutScores(
-        {name: torch.stack([s[name] for s in per_step], dim=1) for name in per_step[0]},
-        torch.stack(blow_up, dim=1),
-        torch.stack(spectra.predicted, dim=1),
-        torch.stack(spectra.errors, dim=1),
-        torch.stack(spectra.late).mean(dim=0),
-        torch.stack(kept) if kept else None,
+        {name: series.values for name, series in scores.items()},
+        _has_blown_up(scores["mean_square"].values, true_mean_square.values),
+        spectra.chosen,
+        errors.chosen,
+        spectra.late,
+        None if example is None else kept.values[0],
     )
 
 
-@dataclass(frozen=True)
-class _Spectra:
-    """Collects the spectra of a rollout.
-
-    Args:
-        grid: Where its fields are sampled.
-        chosen_steps: The steps whose spectra are kept.
-        late_steps: The steps over which spectra are averaged.
-        predicted: Spectra of the prediction at the chosen steps.
-        errors: Spectra of prediction minus truth at the chosen steps.
-        late: Spectra of the prediction at the late steps.
-    """
-
-    grid: Grid
-    chosen_steps: tuple[int, ...]
-    late_steps: range
-    predicted: list[Tensor] = field(default_factory=list)
-    errors: list[Tensor] = field(default_factory=list)
-    late: list[Tensor] = field(default_factory=list)
-
-    def add(self, step: int, p: Tensor, y: Tensor, is_lost: Tensor) -> None:
-        """Take a frame; infinite where its trajectory is lost."""
-        if step not in self.chosen_steps and step not in self.late_steps:
-            return
-        predicted = self._spectrum(p, is_lost)
-        if step in self.chosen_steps:
-            self.predicted.append(predicted)
-            self.errors.append(self._spectrum(p - y, is_lost))
-        if step in self.late_steps:
-            self.late.append(predicted)
-
-    def _spectrum(self, u: Tensor, is_lost: Tensor) -> Tensor:
-        spectrum = power_spectrum(u, self.grid)
-        spectrum[is_lost] = torch.inf
-        return spectrum
+def _has_blown_up(
+    mean_square: Float[Tensor, "trajectory lead_time field"],
+    true_mean_square: Float[Tensor, "trajectory lead_time field"],
+) -> Bool[Tensor, "trajectory lead_time"]:
+    """From the first frame on at which a field exceeds the limit: known once all truth is seen."""
+    limit = limit_of_mean_squares(true_mean_square)
+    exceeds = (mean_square > limit[:, None]).any(dim=2)
+    return exceeds.cumsum(dim=1) > 0
 
 
 def score_frame(

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import xarray as xr
 
@@ -13,6 +14,11 @@ from pdesurrogate.evaluation.schema import CONVENTIONS, SCORES, VARIABLES
 from pdesurrogate.files import replaced_atomically
 
 __all__ = ["open_evaluation", "write_evaluation"]
+
+_LARGE = "prediction"
+"""The variable that is written piece by piece."""
+
+_COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
 
 
 def write_evaluation(evaluation: xr.DataTree, path: str | os.PathLike[str]) -> None:
@@ -30,21 +36,50 @@ def write_evaluation(evaluation: xr.DataTree, path: str | os.PathLike[str]) -> N
     if path.is_dir():
         raise ValueError(f"{path} is a directory; an evaluation is one file, such as evaluation.nc")
     path.parent.mkdir(parents=True, exist_ok=True)
-    compressed = {"zlib": True, "complevel": 1, "shuffle": True}
+    large = {node.path: node[_LARGE] for node in evaluation.subtree if _LARGE in node.data_vars}
+    small = xr.DataTree.from_dict(
+        {
+            node.path: node.to_dataset().drop_vars(_LARGE, errors="ignore")
+            for node in evaluation.subtree
+        }
+    )
     encoding: dict[str, Any] = {
         node.path: {
-            name: compressed for name, v in node.data_vars.items() if v.dtype.kind == "f" and v.ndim
+            name: _COMPRESSED
+            for name, v in node.data_vars.items()
+            if v.dtype.kind == "f" and v.ndim
         }
-        for node in evaluation.subtree
+        for node in small.subtree
     }
     with replaced_atomically(path) as aside:
-        evaluation.to_netcdf(
+        small.to_netcdf(
             aside,
             engine="netcdf4",
             format="NETCDF4",
             encoding=encoding,
             write_inherited_coords=True,
         )
+        with netCDF4.Dataset(aside, "a") as file:
+            for group, predictions in large.items():
+                _append(file[group], predictions)
+
+
+def _append(group: netCDF4.Group, predictions: xr.DataArray) -> None:
+    """Write predicted fields run by run: all of them may be more than fits in memory."""
+    frame = (1, 1, 1, *predictions.shape[3:])
+    variable = group.createVariable(
+        _LARGE,
+        "f4",
+        predictions.dims,
+        fill_value=np.float32(np.nan),
+        chunksizes=frame,
+        **_COMPRESSED,
+    )
+    variable.setncatts(predictions.attrs)
+    for run, protocol in np.ndindex(*predictions.shape[:2]):
+        fields = predictions[run, protocol].values
+        if not np.isnan(fields).all():
+            variable[run, protocol] = fields
 
 
 def open_evaluation(path: str | os.PathLike[str]) -> xr.DataTree:

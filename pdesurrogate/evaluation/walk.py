@@ -1,32 +1,33 @@
-"""Doing what was planned, with bounded memory."""
+"""Doing what was planned, piece by piece, with bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.data import load_frames
-from pdesurrogate.evaluation.entries import Entry, Frames
+from pdesurrogate.evaluation.entries import Frames
+from pdesurrogate.evaluation.pieces import Combination, Piece
 from pdesurrogate.evaluation.plan import Plan
-from pdesurrogate.evaluation.protocols import TransferProtocol
-from pdesurrogate.evaluation.schema import empty_example, late_steps
+from pdesurrogate.evaluation.schema import empty_evaluation, late_steps
 from pdesurrogate.evaluation.scoring import score_rollout
-from pdesurrogate.evaluation.timing import seconds_per_step
+from pdesurrogate.evaluation.series import Spectra
+from pdesurrogate.evaluation.stored_frames import FrameBlocks, StoredFrames
 from pdesurrogate.grids import Grid
-from pdesurrogate.metrics import mean_square, power_spectrum, spatial_mean
-from pdesurrogate.metrics.spectrum import nyquist_wavenumber, shell_wavenumbers
+from pdesurrogate.metrics import mean_square, spatial_mean
+from pdesurrogate.metrics.spectrum import (
+    nyquist_wavenumber,
+    shell_wavenumbers,
+    wavenumber_attributes,
+)
 
-__all__ = ["Walk", "complete_shells", "spectrum_steps"]
-
-_BATCH_BYTES = 256 * 2**20
-_LARGEST_BATCH = 16
+__all__ = ["Walk", "complete_shells", "empty_root", "spectrum_steps"]
 
 
 def complete_shells(grid: Grid) -> Float[np.ndarray, " shell"]:
@@ -40,149 +41,159 @@ def spectrum_steps(num_steps: int) -> tuple[int, ...]:
     return tuple(sorted({0, (num_steps - 1) // 2, num_steps - 1}))
 
 
+def empty_root(plan: Plan) -> xr.Dataset:
+    """The root group of a planned evaluation, in which nothing has been run yet."""
+    data = plan.data
+    finest = data.grid(plan.resolutions[-1])
+    lead_times = [data.time_step * (k + 1) for k in range(plan.num_steps)]
+    return empty_evaluation(
+        runs=[entry.label for entry in plan.entries],
+        protocols=[protocol.name for protocol in plan.protocols],
+        resolutions=plan.resolutions,
+        trajectories=plan.trajectories,
+        lead_times=lead_times,
+        fields=plan.fields,
+        wavenumbers=complete_shells(finest),
+        spectrum_lead_times=[lead_times[k] for k in spectrum_steps(plan.num_steps)],
+        time_units=data.equation.time_units,
+        wavenumber_attributes=wavenumber_attributes(finest, data.equation.length_units),
+    )
+
+
 @dataclass(frozen=True)
 class Walk:
-    """Fills the root group rung by rung, batch by batch, holding one batch of frames at a time.
+    """Computes pieces, holding a few frames of one batch at a time.
 
     Args:
-        plan: What to do, and where the truth is.
-        root: The empty evaluation.
-        example_trajectory: The trajectory whose fields are kept.
-        batch_size: Trajectories stepped at once; None for as many as `evaluate` says.
+        plan: Where the truth is, and what is scored on which rungs; who takes part is left to the
+            pieces.
         device: Where to compute.
     """
 
     plan: Plan
-    root: xr.Dataset
-    example_trajectory: int
-    batch_size: int | None
     device: str
 
-    @property
-    def num_rollouts(self) -> int:
-        """Batches of rollouts to do."""
-        return sum(
-            len(self._batches(resolution)) * len(self._combinations(resolution))
-            for resolution in self.plan.resolutions
-        )
+    def visit(self, piece: Piece) -> xr.Dataset:
+        """Compute one piece.
 
-    def visit(self, resolution: int, advance: Callable[[str], None]) -> xr.Dataset:
-        """Evaluate everybody on one rung and return its example fields."""
-        grid = self.plan.data.grid(resolution)
-        units = self.plan.data.equation.length_units
-        example = empty_example(self.root, grid, self.example_trajectory, units)
-        for positions in self._batches(resolution):
-            frames = self._frames(resolution, positions)
-            place = {"resolution": self.plan.resolutions.index(resolution), "trajectory": positions}
-            self._write_truth(frames, place)
-            shown = self._example_position(positions)
-            if shown is not None:
-                fields = tuple(field.name for field in self.plan.fields)
-                example["truth"].values[:] = frames.select(fields).truth[shown].cpu().numpy()
-            for entry, protocol in self._combinations(resolution):
-                what = f"{entry.label.name}, {protocol.name} at {resolution}"
-                try:
-                    self._score(entry, protocol, frames, place, example, shown)
-                except ValueError as error:  # a grid that the model does not allow
-                    raise ValueError(f"{what}: {error}") from error
-                advance(what)
-        return example
+        Returns:
+            Variables of the root group that have a `trajectory`, without run, protocol and
+            resolution, and the fields that are kept as `truth` or `prediction`.
 
-    def _combinations(self, resolution: int) -> list[tuple[Entry, TransferProtocol]]:
-        return [
-            (entry, protocol)
-            for entry in self.plan.entries
-            for protocol in self.plan.protocols
-            if self.plan.takes_part(entry, protocol, resolution)
-        ]
+        Raises:
+            ValueError: If the model does not allow the grid; the message names the piece.
+        """
+        frames = self.frames(piece.resolution, piece.trajectories)
+        if piece.combination is None:
+            return self._truth(piece, frames)
+        try:
+            return self._rollout(piece, piece.combination, frames)
+        except ValueError as error:
+            raise ValueError(f"{piece.what}: {error}") from error
 
-    def _batches(self, resolution: int) -> list[slice]:
-        """Positions along `trajectory` of the batches, so small that the frames fit in memory."""
-        points = np.prod(self.plan.data.grid(resolution).num_points)
-        frames = self.plan.history + self.plan.num_steps
-        trajectory_bytes = int(4 * points * frames * len(self.plan.loaded_fields))
-        size = self.batch_size or min(max(_BATCH_BYTES // trajectory_bytes, 1), _LARGEST_BATCH)
-        count = len(self.plan.trajectories)
-        return [slice(first, min(first + size, count)) for first in range(0, count, size)]
-
-    def _frames(self, resolution: int, positions: slice) -> Frames:
-        history, num_steps = self.plan.history, self.plan.num_steps
-        frames = load_frames(
-            self.plan.data,
-            self.plan.split,
-            resolution,
-            self.plan.loaded_fields,
-            trajectories=positions,
-            time=slice(0, history + num_steps),
-        ).to(self.device)
+    def frames(self, resolution: int, positions: slice) -> Frames:
+        """What is given of some trajectories, and what is true, read when it is needed."""
+        plan, history = self.plan, self.plan.history
+        where = (plan.data, plan.split, resolution, plan.loaded_fields, positions)
         return Frames(
-            frames[:, :history],
-            frames[:, history:],
-            self.plan.loaded_fields,
-            self.plan.data.grid(resolution),
-            variants=self.plan.data.variants(self.plan.split, positions),
-            time=self.plan.data.start_time + (history - 1) * self.plan.data.time_step,
+            load_frames(*where, time=slice(0, history)).to(self.device),
+            StoredFrames(
+                FrameBlocks(*where, first=history, num_steps=plan.num_steps, device=self.device)
+            ),
+            plan.loaded_fields,
+            plan.data.grid(resolution),
+            variants=plan.data.variants(plan.split, positions),
+            time=plan.data.start_time + (history - 1) * plan.data.time_step,
         )
 
-    def _example_position(self, positions: slice) -> int | None:
-        indices = self.plan.trajectories[positions]
-        if self.example_trajectory not in indices:
-            return None
-        return indices.index(self.example_trajectory)
-
-    def _write_truth(self, frames: Frames, place: Mapping[str, Any]) -> None:
+    def _truth(self, piece: Piece, frames: Frames) -> xr.Dataset:
+        """What the predictions are compared with, in numbers."""
+        result = self._blank(piece, ())
+        example = self._room_for_fields(piece, frames.grid)
         truth = frames.select(tuple(field.name for field in self.plan.fields)).truth
         exact = {"true_spatial_mean": spatial_mean, "true_mean_square": mean_square}
-        for k, frame in enumerate(truth.unbind(1)):
+        num_steps = self.plan.num_steps
+        spectra = Spectra(frames.grid, spectrum_steps(num_steps), late_steps(num_steps))
+        for k in range(num_steps):
+            frame = truth[:, k].double()
             for name, metric in exact.items():
-                value = metric(frame.double(), frames.grid).cpu().numpy()
-                self.root[name][{**place, "lead_time": k}] = value
-        for s, k in enumerate(spectrum_steps(self.plan.num_steps)):
-            spectrum = power_spectrum(truth[:, k].double(), frames.grid)
-            self._write_spectrum("true_spectrum", spectrum, {**place, "spectrum_lead_time": s})
-        late = [
-            power_spectrum(truth[:, k].double(), frames.grid)
-            for k in late_steps(self.plan.num_steps)
-        ]
-        self._write_spectrum("true_late_spectrum", torch.stack(late).mean(dim=0), place)
+                result[name][{"lead_time": k}] = metric(frame, frames.grid).cpu().numpy()
+            spectra.put(k, frame)
+            if example is not None:
+                example[k] = truth[:, k][piece.example].cpu().numpy()
+        for s, spectrum in enumerate(spectra.chosen.unbind(1)):
+            place = {"spectrum_lead_time": s}
+            _write_spectrum(result["true_spectrum"], spectrum, place, frames.grid)
+        _write_spectrum(result["true_late_spectrum"], spectra.late, {}, frames.grid)
+        return _with_fields(result, "truth", example, frames.grid)
 
-    def _score(
-        self,
-        entry: Entry,
-        protocol: TransferProtocol,
-        frames: Frames,
-        place: Mapping[str, Any],
-        example: xr.Dataset,
-        shown: int | None,
-    ) -> None:
-        """Roll one entry out, write its numbers, and its fields where they are shown."""
-        run, column = self.plan.entries.index(entry), self.plan.protocols.index(protocol)
-        place = {"run": run, "protocol": column, **place}
+    def _rollout(self, piece: Piece, combination: Combination, frames: Frames) -> xr.Dataset:
+        """Roll one entry out, and keep its numbers, and its fields where they are shown."""
+        entry, protocol = combination.entry, combination.protocol
         names = [field.name for field in self.plan.fields]
         channels = [names.index(name) for name in entry.fields]
         fields = [self.plan.fields[channel] for channel in channels]
         steps = spectrum_steps(self.plan.num_steps)
-        is_shown = entry.is_forecast and entry.label.model != "persistence"
-        result = score_rollout(entry, protocol, frames, fields, steps, shown if is_shown else None)
-        for name, value in result.scores.items():
-            self.root[name][{**place, "field": channels}] = value.cpu().numpy()
-        self.root["blow_up"][place] = result.blow_up.cpu().numpy()
+        scored = score_rollout(entry, protocol, frames, fields, steps, piece.example)
+        result = self._blank(piece, (combination,))
+        for name, value in scored.scores.items():
+            result[name][{"field": channels}] = value.cpu().numpy()
+        result["blow_up"][:] = scored.blow_up.cpu().numpy()
         for s in range(len(steps)):
-            spot = {**place, "spectrum_lead_time": s, "field": channels}
-            self._write_spectrum("spectrum", result.spectrum[:, s], spot)
-            self._write_spectrum("error_spectrum", result.error_spectrum[:, s], spot)
-        spot = {**place, "field": channels}
-        self._write_spectrum("late_spectrum", result.late_spectrum, spot)
-        if result.example is not None:
-            spot = {"run": run, "protocol": column, "field": channels}
-            example["prediction"][spot] = result.example.numpy()
-        if place["trajectory"].start == 0 and entry.is_forecast:
-            spot = {key: place[key] for key in ("run", "protocol", "resolution")}
-            self.root["seconds_per_step"][spot] = seconds_per_step(entry, protocol, frames)
+            place = {"spectrum_lead_time": s, "field": channels}
+            for name in ("spectrum", "error_spectrum"):
+                _write_spectrum(result[name], getattr(scored, name)[:, s], place, frames.grid)
+        place = {"field": channels}
+        _write_spectrum(result["late_spectrum"], scored.late_spectrum, place, frames.grid)
+        example = self._room_for_fields(piece, frames.grid)
+        if example is not None and scored.example is not None:
+            example[:, channels] = scored.example.numpy()
+        return _with_fields(result, "prediction", example, frames.grid)
 
-    def _write_spectrum(self, name: str, spectrum: Tensor, place: Mapping[str, Any]) -> None:
-        """Only complete shells are written."""
-        grid = self.plan.data.grid(self.plan.resolutions[place["resolution"]])
-        count = len(complete_shells(grid))
-        spot = {**place, "wavenumber": slice(0, count)}
-        self.root[name][spot] = spectrum[..., :count].cpu().numpy()
+    def _blank(self, piece: Piece, ran: Sequence[Combination]) -> xr.Dataset:
+        """Those variables of the root group that a piece fills, bare of labels, not run yet."""
+        root = empty_root(
+            replace(
+                self.plan,
+                entries=tuple(each.entry for each in ran),
+                protocols=tuple(each.protocol for each in ran),
+                trajectories=self.plan.trajectories[piece.trajectories],
+            )
+        )
+        rung = self.plan.resolutions.index(piece.resolution)
+        place = {"run": 0, "protocol": 0, "resolution": rung}
+        filled = {
+            name: variable.variable.isel(place, missing_dims="ignore").copy()
+            for name, variable in root.data_vars.items()
+            if "trajectory" in variable.dims and ("run" in variable.dims) == bool(ran)
+        }
+        return xr.Dataset({name: (v.dims, v.values) for name, v in filled.items()})
+
+    def _room_for_fields(
+        self, piece: Piece, grid: Grid
+    ) -> Float[np.ndarray, "lead_time field y x"] | None:
+        """Where the fields go that are kept of a piece, NaN yet; None if none are."""
+        if piece.example is None:
+            return None
+        shape = (self.plan.num_steps, len(self.plan.fields), *grid.num_points)
+        return np.full(shape, np.nan, dtype=np.float32)
+
+
+def _with_fields(
+    result: xr.Dataset,
+    name: str,
+    fields: Float[np.ndarray, "lead_time field y x"] | None,
+    grid: Grid,
+) -> xr.Dataset:
+    if fields is None:
+        return result
+    return result.assign({name: (("lead_time", "field", *grid.dimensions), fields)})
+
+
+def _write_spectrum(
+    variable: xr.DataArray, spectrum: Tensor, place: Mapping[str, Any], grid: Grid
+) -> None:
+    """Only complete shells are written."""
+    count = len(complete_shells(grid))
+    spot = {**place, "wavenumber": slice(0, count)}
+    variable[spot] = spectrum[..., :count].cpu().numpy()

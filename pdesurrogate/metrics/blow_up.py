@@ -9,7 +9,7 @@ from torch import Tensor
 from pdesurrogate.grids import Grid
 from pdesurrogate.metrics.conservation import mean_square
 
-__all__ = ["BLOW_UP_RATIO", "blow_up_limit"]
+__all__ = ["BLOW_UP_RATIO", "blow_up_limit", "limit_of_mean_squares"]
 
 BLOW_UP_RATIO = 10.0
 """A rollout has blown up when the norm of a field exceeds the truth's largest this many times."""
@@ -25,5 +25,18 @@ def blow_up_limit(
         grid: Where they are sampled.
     """
     frames = truth.unbind(1)
-    largest = torch.stack([mean_square(frame.double(), grid) for frame in frames]).amax(dim=0)
+    return limit_of_mean_squares(
+        torch.stack([mean_square(frame.double(), grid) for frame in frames], dim=1)
+    )
+
+
+def limit_of_mean_squares(
+    true_mean_square: Float[Tensor, "trajectory time field"],
+) -> Float[Tensor, "trajectory field"]:
+    """The same from the mean squares of the true frames.
+
+    Args:
+        true_mean_square: Of every frame of a rollout.
+    """
+    largest = true_mean_square.amax(dim=1)
     return torch.where(largest > 0, BLOW_UP_RATIO**2 * largest, torch.finfo(largest.dtype).max)

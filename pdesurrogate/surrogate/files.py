@@ -16,9 +16,15 @@ from torch import Tensor, nn
 from pdesurrogate.files import write_atomically
 from pdesurrogate.surrogate.info import SurrogateInfo
 
-__all__ = ["read_surrogate", "write_surrogate"]
+__all__ = ["read_surrogate", "weights_of", "write_surrogate"]
 
 DESCRIPTION, WEIGHTS = "surrogate.json", "model.safetensors"
+
+
+def weights_of(module: nn.Module) -> bytes:
+    """The content of `model.safetensors`."""
+    state = {name: value.cpu().contiguous() for name, value in module.state_dict().items()}
+    return serialise_tensors({name: _as_real(value) for name, value in state.items()})
 
 
 def write_surrogate(
@@ -27,8 +33,7 @@ def write_surrogate(
     """Write `model.safetensors` and `surrogate.json`; see `Surrogate.save`."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    state = {name: value.cpu().contiguous() for name, value in module.state_dict().items()}
-    weights = serialise_tensors({name: _as_real(value) for name, value in state.items()})
+    weights = weights_of(module)
     description = {**info.to_dict(), "weights_sha256": hashlib.sha256(weights).hexdigest()}
     write_atomically(directory / WEIGHTS, weights)
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from pdesurrogate.models.part import Part
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.surrogate.building import build_network
-from pdesurrogate.surrogate.files import read_surrogate, write_surrogate
+from pdesurrogate.surrogate.files import read_surrogate, weights_of, write_surrogate
 from pdesurrogate.surrogate.info import SurrogateInfo
 
 __all__ = ["Surrogate"]
@@ -217,6 +218,11 @@ class Surrogate:
             directory: Created if absent; other files in it are left alone.
         """
         write_surrogate(self.module, self.info, directory)
+
+    @property
+    def weights_sha256(self) -> str:
+        """Checksum of the weights as `save` writes them."""
+        return hashlib.sha256(weights_of(self.module)).hexdigest()
 
     @classmethod
     def load(

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import xarray as xr
@@ -19,6 +20,7 @@ from torch import nn
 
 from pdesurrogate.cli import main
 from pdesurrogate.data import Ladder, open_dataset
+from pdesurrogate.evaluation import open_evaluation
 from pdesurrogate.grids import PeriodicBox
 from pdesurrogate.models import FiLM, MultiResNet, count_flops, count_parameters
 from pdesurrogate.models.part import parts_to_plain
@@ -486,6 +488,35 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
     manifest = json.loads((out / "manifest.json").read_text())
     assert len(manifest["shards"]) >= 1
     assert not list(out.glob("**/*.partial"))
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(journey, tmp_path, monkeypatch, capsys):
+    from pdesurrogate.evaluation.walk import Walk
+
+    out, visited, visit = tmp_path / "eval.nc", [], Walk.visit
+    words = ["evaluate", journey / "run", "--data", journey / "data", "--resolutions", "8,16"]
+    words += ["--protocols", "[native, projected]", "--batch_size", 1, "--out", out]
+
+    def interrupted(self, piece):
+        visited.append(piece.file)
+        if len(visited) == 9:
+            raise KeyboardInterrupt
+        return visit(self, piece)
+
+    monkeypatch.setattr(Walk, "visit", interrupted)
+    assert run(*words) == 130
+    assert "interrupted; what was finished is kept" in capsys.readouterr().err
+    assert not out.exists()
+    assert run(*words, "--num_steps", 1) == 2
+    assert "num_steps was 5, now it is 1); give --overwrite" in capsys.readouterr().err
+    assert run(*words) == 0
+    assert visited[8] == visited[9]  # the one that was interrupted is the first to be done again
+    assert len(visited) - 1 == len(set(visited))
+    assert [path.name for path in tmp_path.iterdir()] == ["eval.nc"]
+    with open_evaluation(out) as again, open_evaluation(journey / "eval.nc") as table:
+        assert " --batch_size 1 " in json.loads(again.attrs["commands"])[-1] + " "
+        for name in ("nrmse", "spectrum", "blow_up"):
+            assert np.allclose(again[name], table[name], rtol=1e-4, equal_nan=True)
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")

@@ -15,7 +15,7 @@ from pdesurrogate.fields import FieldStatistics
 from pdesurrogate.grids import Grid
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 
-__all__ = ["Answering", "FakeEntry", "fake_surrogate", "keep"]
+__all__ = ["Answering", "FakeEntry", "fake_surrogate", "grow", "keep", "overflow"]
 
 
 class Answering(nn.Module):
@@ -83,3 +83,13 @@ class FakeEntry:
 
     def predict(self, frames: object, protocol: TransferProtocol) -> Any:
         yield from self.frames
+
+
+def overflow(window: Tensor) -> Tensor:
+    """A network that breaks: its second frame is not finite."""
+    return 1e20 * window
+
+
+def grow(window: Tensor) -> Tensor:
+    """A network that blows up at its second frame, and stays finite."""
+    return 5 * window
