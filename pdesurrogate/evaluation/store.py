@@ -18,7 +18,7 @@ __all__ = ["open_evaluation", "write_evaluation"]
 _LARGE = "prediction"
 """The variable that is written piece by piece."""
 
-_COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
+_COMPRESSED: dict[str, Any] = {"zlib": True, "complevel": 1, "shuffle": True}
 
 
 def write_evaluation(evaluation: xr.DataTree, path: str | os.PathLike[str]) -> None:
@@ -70,7 +70,7 @@ def _append(group: netCDF4.Group, predictions: xr.DataArray) -> None:
     variable = group.createVariable(
         _LARGE,
         "f4",
-        predictions.dims,
+        [str(dim) for dim in predictions.dims],
         fill_value=np.float32(np.nan),
         chunksizes=frame,
         **_COMPRESSED,

@@ -58,4 +58,4 @@ def one_step(entry: Entry, frames: Frames) -> Float[Tensor, "batch bundle field 
 
 
 def _moved(frames: Frames, grid: Grid, move: Callable[[Tensor], Tensor]) -> Frames:
-    return replace(frames, given=move(frames.given), truth=move(frames.truth), grid=grid)
+    return replace(frames, given=move(frames.given), truth=move(frames.truth[:, :]), grid=grid)
