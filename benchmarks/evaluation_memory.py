@@ -154,6 +154,7 @@ def evaluate_case(folder: Path, workers: int) -> None:
         sorted((folder / "runs").iterdir()),
         data,
         data.resolutions,
+        ["native", "projected"],
         workers=workers,
         parts=parts_beside(out),
     )

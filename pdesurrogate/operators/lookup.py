@@ -149,8 +149,9 @@ def _(grid: GaussianSphere, where: Tensor) -> _Stencils:
 
 def _uniform(position: Tensor, count: int) -> tuple[Tensor, list[Tensor]]:
     """Of a position in units of the index: where the stencil starts, and its weights."""
-    # Rounding may bring a remainder up to the divisor itself.
-    first = position.detach().floor().clamp(-1, count - 1)
+    # Rounding may bring a remainder up to the divisor itself. A place that is no number has a
+    # stencil all the same, and weights that are none.
+    first = position.detach().floor().nan_to_num(0.0).clamp(-1, count - 1)
     t = position - first
     weights = [
         -t * (t - 1) * (t - 2) / 6,

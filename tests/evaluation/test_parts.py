@@ -42,7 +42,10 @@ def runs(ladder: Ladder) -> list[Surrogate]:
 
 
 def evaluated(ladder: Ladder, parts: Path | None = None, workers: int = 1) -> xr.DataTree:
-    return evaluate(runs(ladder), ladder, RUNGS, batch_size=3, parts=parts, workers=workers)
+    protocols = ["native", "projected"]
+    return evaluate(
+        runs(ladder), ladder, RUNGS, protocols, batch_size=3, parts=parts, workers=workers
+    )
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pdesurrogate.evaluation import evaluate
 from pdesurrogate.evaluation.protocols import Setting, Step, TransferProtocol
 from pdesurrogate.evaluation.schema import SCORES, VARIABLES
 from pdesurrogate.metrics import nrmse
-from tests.evaluation.fakes import Answering, fake_surrogate, keep
+from tests.evaluation.fakes import Answering, fake_surrogate, keep, overflow
 
 ERRORS = ("nrmse", "vrmse", "r_mse", "in_band_error", "out_of_band_error", "total_error")
 

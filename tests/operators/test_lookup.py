@@ -97,3 +97,20 @@ def test_gradients_reach_field_and_places() -> None:
     u = torch.randn(1, 1, 6, 6, generator=generator, dtype=torch.float64, requires_grad=True)
     where = torch.rand(1, 2, 2, 2, generator=generator, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda a, b: look_up(a, b, grid), (u, where))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("case", CASES)
+def test_a_place_that_is_no_number_spoils_no_other(case: str, value: float) -> None:
+    """A broken rollout is carried by a velocity that is not finite."""
+    make, function = CASES[case]
+    grid = make(16)
+    u, where = function(places(grid, torch.float64))[None, None], somewhere(grid)
+    expected = look_up(u, where, grid)
+    where[:, :, 3, 4] = value
+    found = look_up(u, where, grid)
+    is_broken = torch.zeros(40, 50, dtype=torch.bool)
+    is_broken[3, 4] = True
+    assert torch.equal(found[..., ~is_broken], expected[..., ~is_broken])
+    if case == "periodic" or math.isnan(value):  # walls end what is infinite, and spheres turn it
+        assert found[..., is_broken].isnan().all()
