@@ -12,7 +12,7 @@ import pytest
 import torch
 import xarray as xr
 
-from pdesurrogate.data import Ladder
+from pdesurrogate.data import Ladder, load_frames
 from pdesurrogate.evaluation import (
     evaluate,
     open_evaluation,
@@ -20,11 +20,13 @@ from pdesurrogate.evaluation import (
     remove_parts,
     write_evaluation,
 )
+from pdesurrogate.evaluation.entries import SurrogateEntry
 from pdesurrogate.evaluation.parts import PartsFolder
 from pdesurrogate.evaluation.pieces import Combination, Piece, cut
 from pdesurrogate.evaluation.plan import plan_evaluation
 from pdesurrogate.evaluation.protocols import Native
-from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.evaluation.schema import RunLabel
+from pdesurrogate.surrogate import Extension, Surrogate
 from tests.evaluation.fakes import fake_surrogate, grow, keep, overflow
 from tests.training.processes import exit_codes, kill_oneself
 
@@ -259,3 +261,16 @@ def test_the_settings_are_readable(ladder: Ladder, tmp_path: Path) -> None:
     assert settings["trajectories"] == [0, 1, 2, 3, 4]
     assert len(settings["runs"]["fake"]["weights"]) == 64
     assert "torch" in settings["versions"]
+
+
+@torch.no_grad()
+def test_extensions_travel_along(ladder: Ladder) -> None:
+    base = fake_surrogate(ladder, keep)
+    carrier = ladder.equation.carrier(base.info.fields)
+    extension = Extension(width=4).on(base, ladder.grid(24), carrier)
+    label = RunLabel("fake", "surrogate", "Answering", 16)
+    grid = base.info.training_grid
+    entry = SurrogateEntry(base, label, grid, ladder.equation, extensions={24: extension})
+    again = pickle.loads(pickle.dumps(Combination(entry, Native()))).entry
+    window = load_frames(ladder, "test", 24, ("vorticity",))[:, :1]
+    assert torch.equal(again.extensions[24].step(window), extension.step(window))

@@ -13,7 +13,7 @@ from pdesurrogate.evaluation import evaluate
 from pdesurrogate.evaluation.protocols import Setting, Step, TransferProtocol
 from pdesurrogate.evaluation.schema import SCORES, VARIABLES
 from pdesurrogate.metrics import nrmse
-from tests.evaluation.fakes import Answering, fake_surrogate, keep
+from tests.evaluation.fakes import Answering, fake_surrogate, keep, overflow
 
 ERRORS = ("nrmse", "vrmse", "r_mse", "in_band_error", "out_of_band_error", "total_error")
 
@@ -218,3 +218,13 @@ def test_progress_is_logged_without_a_terminal(
         evaluate([], ladder, [16, 32], num_steps=1)
     assert caplog.messages[0] == "rollout 1/5  persistence, native at 16"
     assert len(caplog.messages) == 5
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_a_network_that_breaks_is_evaluated_under_every_protocol(ladder: Ladder) -> None:
+    table = evaluate([fake_surrogate(ladder, overflow)], ladder, [16, 24], num_steps=4)
+    assert list(table.protocol.values) == ["native", "projected", "transported"]
+    errors = table["nrmse"].sel(run="fake", resolution=24, field="vorticity")
+    assert np.isinf(errors.isel(lead_time=slice(1, None))).all()
+    solver = table["nrmse"].sel(run="coarse solver 16", protocol="projected", resolution=24)
+    assert np.isfinite(solver).all()
