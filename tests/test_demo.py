@@ -40,7 +40,7 @@ def test_the_demo_leaves_what_was_promised(demo):
         assert (demo / "runs" / name / "model.safetensors").is_file()
     first = next(iter(DEMO_MODELS))
     assert (demo / "runs" / first / "extensions" / "48" / "model.safetensors").is_file()
-    table = xr.open_dataset(demo / "evaluation.nc")
+    table = xr.load_dataset(demo / "evaluation.nc")
     assert set(DEMO_MODELS) <= set(table["run"].values)
     assert table["resolution"].values.tolist() == [32, 48]
     protocols = ["native", "projected", "transported", "extended"]
