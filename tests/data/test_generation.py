@@ -138,7 +138,8 @@ def test_the_vorticity_is_that_of_the_velocity(ladder):
 
 
 def test_a_shard_opens_with_plain_xarray(ladder):
-    tree = xr.open_datatree(ladder.path / "train" / "shard-00001.nc")
+    with xr.open_datatree(ladder.path / "train" / "shard-00001.nc") as opened:
+        tree = opened.load()
     assert tree.attrs["Conventions"] == "CF-1.11"
     assert tree["seed"].values.tolist() == [0, 0]
     assert tree["trajectory"].values.tolist() == [3, 4]

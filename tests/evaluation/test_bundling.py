@@ -201,7 +201,8 @@ def test_a_saved_bundle_goes_all_the_way(decay: Ladder, tmp_path: Path) -> None:
     assert main([str(word) for word in [*words, "--num_steps", 5, "--out", out]]) == 0
     assert main(["report", str(out), "--out", str(tmp_path / "report.html")]) == 0
 
-    table = xr.open_datatree(out)
+    with xr.open_datatree(out) as opened:
+        table = opened.load()
     forecast = surrogate.rollout(decay.test[8].isel(time=slice(0, 2)), 5)
     for resolution, protocol in ((8, "native"), (16, "native"), (16, "projected")):
         shown = table[f"example_{resolution}"]["prediction"]
