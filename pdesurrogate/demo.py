@@ -89,7 +89,13 @@ class DemoConfig:
             )
 
 
-def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = False) -> Path:
+def run_demo(
+    out: Path,
+    config: DemoConfig | None = None,
+    *,
+    overwrite: bool = False,
+    workers: int | None = None,
+) -> Path:
     """Simulate Kolmogorov flow, train three models on the coarsest rung, evaluate on all, report.
 
     The first model is extended to the second rung from a few trajectories of it.
@@ -101,6 +107,7 @@ def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = F
             of an earlier demo.
         config: Sizes; None for the defaults.
         overwrite: Start again from nothing.
+        workers: Processes that simulate and evaluate; one per core by default.
 
     Returns:
         The report's path.
@@ -108,10 +115,10 @@ def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = F
     Raises:
         ValueError: If `out` holds a demo of other sizes, or something else.
     """
-    config = config or DemoConfig()
+    config, workers = config or DemoConfig(), workers or os.cpu_count() or 1
     _claim(out, config, overwrite)
     started = time.monotonic()
-    data = demo_data(out / "data", config)
+    data = demo_data(out / "data", config, workers)
     log.info("data are ready after %.0f s", time.monotonic() - started)
     runs = {out / "runs" / name: spec for name, spec in DEMO_MODELS.items()}
     for run, spec in runs.items():
@@ -125,6 +132,7 @@ def run_demo(out: Path, config: DemoConfig | None = None, *, overwrite: bool = F
         data,
         config.resolutions,
         num_steps=config.num_steps,
+        workers=workers,
         commands=[_command(out, config)],
     )
     write_evaluation(table, out / "evaluation.nc")
@@ -143,12 +151,18 @@ def _command(out: Path, config: DemoConfig) -> str:
     return shlex.join(words)
 
 
-def demo_data(folder: Path, config: DemoConfig) -> Ladder:
-    """The demo's dataset: the recipe `kolmogorov` with a smaller reference and less of it."""
+def demo_data(folder: Path, config: DemoConfig, workers: int | None = None) -> Ladder:
+    """The demo's dataset: the recipe `kolmogorov` with a smaller reference and less of it.
+
+    Args:
+        folder: Where.
+        config: Its sizes.
+        workers: Processes; one per core by default.
+    """
     return generate(
         "kolmogorov",
         folder,
-        workers=os.cpu_count() or 1,
+        workers=workers or os.cpu_count() or 1,
         resolutions=list(config.resolutions),
         reference_resolution=config.reference_resolution,
         steps_per_frame=config.steps_per_frame,

@@ -31,7 +31,7 @@ SMALL = DemoConfig(
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    return run_demo(tmp_path_factory.mktemp("demo"), SMALL).parent
+    return run_demo(tmp_path_factory.mktemp("demo"), SMALL, workers=1).parent
 
 
 def test_the_demo_leaves_what_was_promised(demo):
@@ -57,7 +57,7 @@ def test_the_demos_models_are_of_one_size():
 
 def test_a_second_call_continues(demo):
     before = (demo / "runs" / "fno" / "model.safetensors").read_bytes()
-    run_demo(demo, SMALL)
+    run_demo(demo, SMALL, workers=1)
     assert (demo / "runs" / "fno" / "model.safetensors").read_bytes() == before
 
 
