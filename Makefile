@@ -8,12 +8,12 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 # One thread per worker: the workers already share the cores.
-test test-slow notebooks: export OMP_NUM_THREADS = 1
+test coverage test-slow notebooks: export OMP_NUM_THREADS = 1
 # The theme announces its successor in every build.
 docs docs-serve: export NO_MKDOCS_2_WARNING = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format docs docs-serve notebooks wheel pin clean
+.PHONY: help install demo test coverage test-slow lint format docs docs-serve notebooks wheel pin clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: install ## Run the whole journey on a small ladder and write demo/report.html
 	$(BIN)/pdesurrogate demo --out $(DEMO)
 
-test: install ## Run the tests on every core, with coverage
+test: install ## Run the tests on every core
+	$(BIN)/python -m pytest -n auto
+
+coverage: install ## Run the tests and say which lines none of them reaches; a third slower
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
 
 test-slow: install ## Run the science that takes minutes

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from pdesurrogate.evaluation import resolution_transfer
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -23,6 +25,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def _one_thread() -> None:
     """The workers share the cores, and networks this small are slower on several threads."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_solver_at_equal_cost() -> Iterator[None]:
+    """Which solver costs as much as a network depends on what else the machine does.
+
+    Tests of that very thing ask for it: `tests/evaluation/test_equal_cost.py`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resolution_transfer, "choose_solvers", lambda plan, device: {})
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pdesurrogate.data import Ladder, load_frames
-from pdesurrogate.evaluation import equal_cost, evaluate
+from pdesurrogate.evaluation import equal_cost, evaluate, resolution_transfer
 from pdesurrogate.evaluation.baselines import CoarseSolver, courant_steps, solver_on
 from pdesurrogate.evaluation.entries import Entry, Frames, SurrogateEntry
 from pdesurrogate.evaluation.equal_cost import (
@@ -30,6 +30,12 @@ from pdesurrogate.metrics import in_band_error, nrmse, out_of_band_error
 from pdesurrogate.solvers import BuoyantSmoke, SphericalShallowWater
 from pdesurrogate.surrogate import Surrogate
 from tests.evaluation.fakes import fake_surrogate, keep
+
+
+@pytest.fixture(autouse=True)
+def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests do without."""
+    monkeypatch.setattr(resolution_transfer, "choose_solvers", choose_solvers)
 
 
 def _plan(ladder: Ladder, *surrogates: Surrogate, resolutions: tuple[int, ...] = (16, 32)) -> Plan:

@@ -39,8 +39,8 @@ def exported(network: nn.Module, sizes: dict[int, object] | None) -> nn.Module:
 @pytest.mark.parametrize(
     "name",
     [
-        # Of the variants of a network one is enough for every day: each takes seconds.
-        pytest.param(name, marks=pytest.mark.slow if "," in name and "film" not in name else ())
+        # Of every kind of network one is enough for every day: each takes seconds.
+        pytest.param(name, marks=() if name in ("FNO", "MultiResNet") else pytest.mark.slow)
         for name in sorted(NAMED.keys() - ONE_GRID)
     ],
 )

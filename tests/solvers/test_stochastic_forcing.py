@@ -91,6 +91,7 @@ def test_the_source_is_twice_continuously_differentiable_in_time():
     assert jumps.max() < 0.02 * second.abs().max()
 
 
+@pytest.mark.slow
 def test_the_linear_response_has_the_analytic_variance_and_input():
     # ω' = -λ ω + g, λ = ν k² + α: <ω g> = A² I, <ω²> = A² I / λ, I = ∫ ρ(s) exp(-λ s) ds.
     # At an amplitude of 1e-6 advection is nothing.

@@ -72,7 +72,14 @@ def advection(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
 
 
 @pytest.mark.parametrize(
-    "objective", [OneStep(), Unrolled(3), CutGradients(3), Pushforward(3)], ids=str
+    "objective",
+    [
+        OneStep(),
+        Pushforward(3),
+        pytest.param(Unrolled(3), marks=pytest.mark.slow),
+        pytest.param(CutGradients(3), marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_one_convolution_learns_the_shift(
     objective: Objective, advection: Ladder, tmp_path: Path

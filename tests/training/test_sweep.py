@@ -219,9 +219,9 @@ def done(flow: Ladder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (replace(NET, width=6), {}, r"trained with model\.init_args\.width 4, not 6"),
         (replace(NET, space=Wavelet("db2")), {}, r"space\.class_path 'Haar', not 'Wavelet'"),
-        (OTHER, {"learning_rate": 3e-3}, r"model\.class_path 'MultiResNet', not 'ResidualUNet'"),
+        (OTHER, {"learning_rate": 2e-3}, r"model\.class_path 'MultiResNet', not 'ResidualUNet'"),
         (NET, {"epochs": 3}, "trained with epochs 2, not 3"),
-        (NET, {"learning_rate": 1e-3}, r"learning_rate 0\.003, not 0\.001"),
+        (NET, {"learning_rate": 1e-3}, r"learning_rate 0\.002, not 0\.001"),
         (NET, {"ema_decay": None}, r"ema_decay 0\.9, not None"),
         (NET, {"gradient_clip": None}, r"gradient_clip 1\.0, not None"),
         (NET, {"fields": ("velocity_x",)}, r"fields \['vorticity'\], not \['velocity_x'\]"),

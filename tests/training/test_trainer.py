@@ -418,7 +418,7 @@ def test_an_existing_run_is_neither_overwritten_nor_mixed(flow: Ladder, out: Pat
         ValueError, match="continue it with --resume or replace it with --overwrite"
     ):
         train(SPEC, flow, 8, out, CONFIG)
-    with pytest.raises(ValueError, match=r"trained with learning_rate 0\.003, not 0\.001"):
+    with pytest.raises(ValueError, match=r"trained with learning_rate 0\.002, not 0\.001"):
         train(SPEC, flow, 8, out, replace(CONFIG, learning_rate=1e-3), resume=True)
     with pytest.raises(ValueError, match=r"trained with model\.init_args\.width 4, not 6"):
         train(replace(SPEC, width=6), flow, 8, out, CONFIG, resume=True)
