@@ -81,16 +81,19 @@ def _rows(table: xr.Dataset) -> Iterator[dict[str, Any]]:
         int(n): _mean(table.sel(resolution=n), _floor_run(table), "projected", "out_of_band_error")
         for n in table["resolution"].values
     }
-    for model, runs in _models(table).items():
+    for model, all_runs in _models(table).items():
         home = np.array([])
         for resolution in map(int, table["resolution"].values):
             at = table.sel(resolution=resolution)
             for protocol in map(str, table["protocol"].values):
-                total = _values(at, runs, protocol, "total_error")
-                if np.isnan(total).all():
+                total = _values(at, all_runs, protocol, "total_error")
+                was_run = ~np.isnan(total).any((1, 2))
+                if not was_run.any():
                     continue
+                runs, total = list(np.array(all_runs)[was_run]), total[was_run]
                 if not home.size:
                     home = total  # the coarsest grid of a model is its training grid
+                # An extension, say, that only some have is compared with all at the training grid.
                 row = {"model": model, "seeds": len(runs), "field": str(table["field"].values)}
                 row |= {"resolution": resolution, "protocol": protocol}
                 yield row | _numbers(at, runs, protocol, total, home, floors[resolution])
