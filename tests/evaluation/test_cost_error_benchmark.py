@@ -17,6 +17,7 @@ from benchmarks.cost_error import (
 )
 from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation import evaluate
+from pdesurrogate.evaluation.cost_error import pareto_front
 from pdesurrogate.evaluation.plan import plan_evaluation
 from pdesurrogate.report.cost_error import plot_cost_error
 from tests.evaluation.fakes import fake_surrogate, keep
@@ -55,8 +56,11 @@ def test_the_plane_of_persistence_and_the_solver(ladder: Ladder, tmp_path: Path)
     exact = rows["solver 32", 16]
     assert exact["protocol"] == "native"
     assert exact["error_2"] < 2e-5
-    assert rows["solver 32", 32]["ms_alone"] > exact["ms_alone"] > 0
-    assert rows["fake", ""]["front_1"] == 1  # nothing is cheaper than doing nothing
+    assert min(row["ms_alone"] for row in rows.values()) > 0
+    listed = list(rows.values())
+    costs, errors_1 = (np.array([row[key] for row in listed]) for key in ("ms_alone", "error_1"))
+    front = pareto_front(costs, errors_1)
+    assert [bool(row["front_1"]) for row in listed] == [bool(on) for on in front]
     assert rows["fake", ""]["training_s"] == 5.0
     assert rows["fake", ""]["break_even_alone"] > 0
     assert "training_s" not in exact

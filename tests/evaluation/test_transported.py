@@ -140,14 +140,18 @@ def test_options_have_least_values(option: str) -> None:
         TransportOptions(**{option: -1})
 
 
-def test_without_trust_cells_show_the_smooth_band() -> None:
-    """Not its steps: how a field goes on inside a coarse cell cannot be misplaced."""
+def test_how_the_band_goes_on_inside_a_cell_is_trusted_longer() -> None:
+    """As long as the band itself: detail is an octave finer, and loses four powers as much."""
     coarse, fine = ClosedBox((8, 8), (1.0, 1.0)), ClosedBox((16, 16), (1.0, 1.0))
     field = Field("smoke", "1", "smoke")
     generator = torch.Generator().manual_seed(0)
     frame = torch.randn(1, 1, 1, 16, 16, generator=generator, dtype=DOUBLE)
-    setting = Setting(coarse, fine, (field,), 0.1)
-    shown = shrinking_detail(lambda window: window, setting, (0.0,))(frame)
     band = restrict_fields(frame[0], (field,), fine, coarse)
-    torch.testing.assert_close(shown[0], interpolate(band, coarse, fine))
-    torch.testing.assert_close(restrict_fields(shown[0], (field,), fine, coarse), band)
+    steps = prolong_fields(band, (field,), coarse, fine)
+    smooth = interpolate(band, coarse, fine)
+    for share in (0.0, 0.5**4, 1.0):
+        setting = Setting(coarse, fine, (field,), 0.1)
+        shown = shrinking_detail(lambda window: window, setting, (share,))(frame)[0]
+        expected = steps + share**0.25 * (smooth - steps) + share * (frame[0] - smooth)
+        torch.testing.assert_close(shown, expected)
+        torch.testing.assert_close(restrict_fields(shown, (field,), fine, coarse), band)

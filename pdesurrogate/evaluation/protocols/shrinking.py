@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.evaluation.protocols.base import Setting, Step
-from pdesurrogate.transfer import interpolate, restrict_fields
+from pdesurrogate.evaluation.trust import OCTAVE_EXPONENT
+from pdesurrogate.transfer import interpolate, prolong_fields, restrict_fields
 
 __all__ = ["shrinking_detail"]
 
@@ -15,8 +16,11 @@ __all__ = ["shrinking_detail"]
 def shrinking_detail(step: Step, setting: Setting, trust: tuple[float, ...]) -> Step:
     """A step whose new frames are shown with their detail multiplied by what trust is left.
 
-    Detail is what stands out from the smooth interpolation of the resolved band, which needs no
-    trust. (Between cells that is more than the steps of `prolong`; a truncated series is smooth.)
+    Detail is what stands out from the smooth interpolation of the resolved band. Between cells that
+    is more than the steps of `prolong`: how the band goes on inside a cell, which is of the band's
+    own scales and keeps as much of its coherence, the fourth root of the trust. (A truncated series
+    is smooth as it is.)
+
     The next step goes on from the whole detail: what is shrunk for its error's sake is still the
     best guess of what there is to carry.
 
@@ -53,10 +57,17 @@ class _Shrinking:
             self.setting.evaluation_grid,
         )
         resolved = restrict_fields(new.flatten(0, 1), fields, fine, coarse)
-        band = interpolate(resolved, coarse, fine, fields).unflatten(0, new.shape[:2])
+        band, smooth = (
+            shown(resolved).unflatten(0, new.shape[:2])
+            for shown in (
+                lambda u: prolong_fields(u, fields, coarse, fine),
+                lambda u: interpolate(u, coarse, fine, fields),
+            )
+        )
         shares = [self._next_share() for _ in range(self.setting.bundle)]
-        factor = torch.tensor(shares, dtype=new.dtype, device=new.device)[:, None, None, None]
-        return torch.cat([kept, torch.lerp(band, new, factor)], dim=1)
+        share = torch.tensor(shares, dtype=new.dtype, device=new.device)[:, None, None, None]
+        inside = share ** (1 / OCTAVE_EXPONENT) * (smooth - band)
+        return torch.cat([kept, band + inside + share * (new - smooth)], dim=1)
 
     def _next_share(self) -> float:
         self.num_shown += 1
