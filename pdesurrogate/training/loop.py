@@ -140,7 +140,7 @@ class TrainingLoop:
                     self._roll_back(found)
         if self.position.best is None:  # the time was over before the first epoch was
             self._judge()
-            # Kept for now, but no rival to what whole epochs would bring, were there more time.
+            # These weights are kept, but are no rival to what whole epochs bring in more time.
             self.position.best, self.position.best_epoch = None, 0
         self._say_why_it_ended()
         return self.position
