@@ -30,6 +30,7 @@ CONTENTS = (
     "model.safetensors",
     DESCRIPTION,
     CHECKPOINTS,
+    "extensions",  # of weights that are no more
     "tensorboard",
     "wandb",
 )

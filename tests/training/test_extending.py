@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,31 @@ def test_mistakes_are_told_in_a_sentence(run: Path, ladder: Ladder) -> None:
         extend(run, ladder, 32, trajectories=9, config=BRIEF, overwrite=True)
     with pytest.raises(ValueError, match="resolution 64"):
         extend(run, ladder, 64, config=BRIEF, overwrite=True)
+
+
+def test_replacing_a_run_removes_its_extensions(run: Path, ladder: Ladder, tmp_path: Path) -> None:
+    """They extend weights that are no more: to find them later would only be refused."""
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    if not (copy / "extensions/32").is_dir():
+        extend(copy, ladder, 32, trajectories=1, config=BRIEF)
+    config = TrainingConfig(epochs=1, validation_steps=1, validation_windows=2, seed=1)
+    ps.train(MultiResNet(width=4, levels=2), ladder, 16, copy, config, overwrite=True)
+    assert not (copy / "extensions").exists()
+    table = ps.evaluate([copy], ladder, [16, 32], num_steps=1)
+    assert "extended" not in table["protocol"].values
+
+
+def test_an_extension_of_other_weights_is_refused(
+    run: Path, ladder: Ladder, tmp_path: Path
+) -> None:
+    base = Surrogate.load(run)
+    carrier = ladder.equation.carrier(base.info.fields)
+    Extension(width=4).on(base, ladder.grid(32), carrier).save(tmp_path)
+    other = Surrogate.untrained(base.info, seed=5)
+    with pytest.raises(
+        ValueError, match="extends other weights than those of run: extend it again"
+    ):
+        load_extension(other, tmp_path, carrier)
+    with pytest.raises(ValueError, match="describes a MultiResNet, not an extension"):
+        load_extension(base, run, carrier)
