@@ -114,16 +114,7 @@ def plan_evaluation(
     wanted = chosen_protocols(protocols)
     paths = [None if isinstance(item, Surrogate) else Path(item) for item in surrogates]
     band_grid = data.grid(trained[0])
-    entries = [
-        SurrogateEntry(
-            surrogate.to(device),
-            label,
-            band_grid,
-            data.equation,
-            extensions={} if path is None else extensions_of(surrogate, path, data, rungs, device),
-        )
-        for surrogate, label, path in zip(loaded, _labels(infos, paths), paths, strict=True)
-    ]
+    entries = _entries(loaded, paths, band_grid, data, rungs, device)
     if protocols is None:
         wanted = applicable(wanted, entries, rungs)
     else:
@@ -150,6 +141,28 @@ def plan_evaluation(
         history=history,
         num_steps=num_steps,
     )
+
+
+def _entries(
+    surrogates: Sequence[Surrogate],
+    paths: Sequence[Path | None],
+    band_grid: Grid,
+    data: Ladder,
+    rungs: tuple[int, ...],
+    device: str,
+) -> list[SurrogateEntry]:
+    """The surrogates with their labels, the physics, and what they were extended by."""
+    labels = _labels([surrogate.info for surrogate in surrogates], paths)
+    return [
+        SurrogateEntry(
+            surrogate.to(device),
+            label,
+            band_grid,
+            data.equation,
+            extensions={} if path is None else extensions_of(surrogate, path, data, rungs, device),
+        )
+        for surrogate, label, path in zip(surrogates, labels, paths, strict=True)
+    ]
 
 
 def _load(
