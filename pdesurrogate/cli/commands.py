@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,7 +18,12 @@ from pdesurrogate.cli.costs import describe_cost
 from pdesurrogate.cli.extending import extend_parser, run_extend
 from pdesurrogate.cli.info import describe
 from pdesurrogate.cli.networks import MODELS_HELP, allowed_models, model_names
-from pdesurrogate.cli.origins import lines_before
+from pdesurrogate.cli.origins import (
+    extensions_before,
+    lines_before,
+    measuring_line,
+    written_out,
+)
 from pdesurrogate.cli.parsing import Parser
 from pdesurrogate.cli.rates import show_rates
 from pdesurrogate.cli.scaling import run_scaling, scaling_parser
@@ -266,23 +269,15 @@ def _evaluate(arguments: Any) -> None:
 def commands_of(arguments: Any) -> list[str]:
     """The command lines that make an evaluation again from the recipe and the configurations."""
     data, runs = arguments.data, list(arguments.runs)
-    lines = lines_before(data, runs)
-    rungs = json.dumps(list(arguments.resolutions))
-    lines.append(["evaluate", *runs, "--data", data, "--resolutions", rungs])
-    if arguments.protocols is not None:
-        lines[-1] += ["--protocols", f"[{', '.join(arguments.protocols)}]"]
-    lines[-1] += ["--out", str(arguments.out)]
     optional = {"num_steps": None, "num_trajectories": None, "batch_size": None, "device": "cpu"}
-    for option, default in optional.items():
-        if arguments[option] != default:
-            lines[-1] += [f"--{option}", str(arguments[option])]
-    if arguments.models:
-        lines[-1] += ["--models", f"[{', '.join(arguments.models)}]"]
-    if arguments.other_data:
-        lines[-1].append("--other_data")
+    line = measuring_line("evaluate", arguments, optional)
+    if arguments.protocols is not None:
+        line += ["--protocols", f"[{', '.join(arguments.protocols)}]"]
     if not arguments.equal_cost:
-        lines[-1] += ["--equal_cost", "false"]
-    return [shlex.join(["pdesurrogate", *line]) for line in lines]
+        line += ["--equal_cost", "false"]
+    extended = arguments.protocols is None or "extended" in arguments.protocols
+    rungs = arguments.resolutions if extended else []
+    return written_out([*lines_before(data, runs), *extensions_before(data, runs, rungs), line])
 
 
 def _report_parser() -> Parser:

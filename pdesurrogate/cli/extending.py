@@ -7,24 +7,13 @@ from dataclasses import fields, replace
 from typing import Any
 
 from pdesurrogate.cli.networks import allowed_models
+from pdesurrogate.cli.origins import EXTENSION_OPTIONS
 from pdesurrogate.cli.parsing import Parser
 from pdesurrogate.data import open_dataset
 from pdesurrogate.surrogate import Extension, extension_directory
 from pdesurrogate.training import EXTENSION_DEFAULTS, extend
 
 __all__ = ["extend_parser", "run_extend"]
-
-OPTIONS: dict[str, Any] = {
-    "epochs": int,
-    "batch_size": int,
-    "learning_rate": float,
-    "noise": float,
-    "seed": int,
-    "device": str,
-    "patience": int | None,
-    "time_budget": float | None,
-}
-"""What may be chosen of the training of an extension; the rest is the run's, or its default."""
 
 
 def extend_parser() -> Parser:
@@ -41,7 +30,7 @@ def extend_parser() -> Parser:
         default=None,
         help="training trajectories of a finer rung that are used; a tenth of them by default",
     )
-    for option, kind in OPTIONS.items():
+    for option, kind in EXTENSION_OPTIONS.items():
         parser.add_argument(
             f"--{option}",
             type=kind,
@@ -60,7 +49,9 @@ def run_extend(arguments: Any) -> None:
     data = open_dataset(arguments.data)
     specs = tuple(allowed_models(arguments.models))
     extension = Extension(**{f.name: arguments[f.name] for f in fields(Extension)})
-    config = replace(EXTENSION_DEFAULTS, **{option: arguments[option] for option in OPTIONS})
+    config = replace(
+        EXTENSION_DEFAULTS, **{option: arguments[option] for option in EXTENSION_OPTIONS}
+    )
     for run in arguments.runs:
         for resolution in arguments.resolutions:
             extended = extend(

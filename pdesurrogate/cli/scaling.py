@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from pathlib import Path
 from typing import Any
 
 from pdesurrogate.cli.networks import MODELS_HELP, allowed_models
-from pdesurrogate.cli.origins import lines_before
+from pdesurrogate.cli.origins import lines_before, measuring_line, written_out
 from pdesurrogate.cli.parsing import Parser
 from pdesurrogate.data import open_dataset
 from pdesurrogate.evaluation import measure_scaling, write_scaling
@@ -89,16 +87,5 @@ def run_scaling(arguments: Any) -> None:
 
 def _commands(arguments: Any) -> list[str]:
     """The command lines that make the file again from the recipe and the configurations."""
-    runs = list(arguments.runs)
-    lines = lines_before(arguments.data, runs)
-    rungs = json.dumps(list(arguments.resolutions))
-    lines.append(["scaling", *runs, "--data", arguments.data, "--resolutions", rungs])
-    lines[-1] += ["--out", str(arguments.out)]
-    for option, default in _DEFAULTS.items():
-        if arguments[option] != default:
-            lines[-1] += [f"--{option}", str(arguments[option])]
-    if arguments.models:
-        lines[-1] += ["--models", f"[{', '.join(arguments.models)}]"]
-    if arguments.other_data:
-        lines[-1].append("--other_data")
-    return [shlex.join(["pdesurrogate", *line]) for line in lines]
+    line = measuring_line("scaling", arguments, _DEFAULTS)
+    return written_out([*lines_before(arguments.data, list(arguments.runs)), line])
