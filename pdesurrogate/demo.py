@@ -8,12 +8,8 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-import torch
 
 from pdesurrogate.data import Ladder, generate
 from pdesurrogate.evaluation import evaluate, write_evaluation
@@ -21,6 +17,7 @@ from pdesurrogate.files import write_atomically
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet, ResidualUNet
 from pdesurrogate.report import write_report
 from pdesurrogate.training import EXTENSION_DEFAULTS, TrainingConfig, extend, train
+from pdesurrogate.workers import one_thread
 
 __all__ = ["DEMO_MODELS", "DemoConfig", "run_demo"]
 
@@ -178,7 +175,7 @@ def _extend(run: Path, data: Ladder, config: DemoConfig) -> None:
     """Extend a run to the second rung, or go on with it, or take the extension that is there."""
     if len(data.resolutions) == 1:
         return
-    with _one_thread():
+    with one_thread():
         extend(
             run,
             data,
@@ -189,22 +186,12 @@ def _extend(run: Path, data: Ladder, config: DemoConfig) -> None:
         )
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Networks this small gain a fifth from a second thread on an idle machine, and take ten times
-    as long with it on a busy one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _train(run: Path, spec: ModelSpec, data: Ladder, config: DemoConfig) -> None:
     """Train a run, continue it, or take it as it is when it is finished."""
     training = TrainingConfig(epochs=config.epochs, seed=config.seed)
-    with _one_thread():
+    # Networks this small gain a fifth from a second thread on an idle machine, and take ten times
+    # as long with it on a busy one.
+    with one_thread():
         train(spec, data, data.resolutions[0], run, training, resume=run.exists())
 
 
