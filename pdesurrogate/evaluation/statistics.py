@@ -14,6 +14,8 @@ from scipy.special import stdtrit
 from pdesurrogate.intervals import Interval
 
 __all__ = [
+    "RESAMPLES",
+    "SEED",
     "Comparison",
     "Verdict",
     "mean_interval",

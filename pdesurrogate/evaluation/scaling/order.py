@@ -9,14 +9,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
+from pdesurrogate.evaluation.statistics import RESAMPLES, SEED
+
 __all__ = ["OrderFit", "observed_order"]
 
 _ORDERS = np.linspace(-4.0, 12.0, 1601)
 """Orders that are tried before the best one is refined."""
-
-_RESAMPLES = 2000
-_SEED = 20_240_229
-"""Fixed, so that the same numbers always give the same interval."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,7 @@ def _interval(
     count = len(errors)
     if count == 1:
         return np.nan, np.nan
-    drawn = np.random.default_rng(_SEED).integers(count, size=(_RESAMPLES, count))
+    drawn = np.random.default_rng(SEED).integers(count, size=(RESAMPLES, count))
     means = np.maximum(errors[drawn].mean(axis=1), max(floor, np.finfo(float).tiny))
     orders = _orders(np.log(means), distances)
     # Without interpolation between resamples, which would make NaN of two infinities.
