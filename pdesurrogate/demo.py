@@ -9,15 +9,17 @@ import shlex
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pdesurrogate.data import Ladder, generate
 from pdesurrogate.evaluation import evaluate, write_evaluation
 from pdesurrogate.files import write_atomically
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet, ResidualUNet
+from pdesurrogate.progress import progress_display
 from pdesurrogate.report import write_report
 from pdesurrogate.training import EXTENSION_DEFAULTS, TrainingConfig, extend, train
-from pdesurrogate.workers import one_thread
+from pdesurrogate.workers import one_thread, results_of
 
 __all__ = ["DEMO_MODELS", "DemoConfig", "run_demo"]
 
@@ -104,7 +106,7 @@ def run_demo(
             of an earlier demo.
         config: Sizes; None for the defaults.
         overwrite: Start again from nothing.
-        workers: Processes that simulate and evaluate; one per core by default.
+        workers: Processes that simulate, train and evaluate; one per core by default.
 
     Returns:
         The report's path.
@@ -117,15 +119,13 @@ def run_demo(
     started = time.monotonic()
     data = demo_data(out / "data", config, workers)
     log.info("data are ready after %.0f s", time.monotonic() - started)
-    runs = {out / "runs" / name: spec for name, spec in DEMO_MODELS.items()}
-    for run, spec in runs.items():
-        _train(run, spec, data, config)
-        log.info("%s is trained after %.0f s", run.name, time.monotonic() - started)
-    if config.fine_epochs > 0:
-        _extend(next(iter(runs)), data, config)
-        log.info("%s is extended after %.0f s", next(iter(runs)).name, time.monotonic() - started)
+    learn = partial(_learn, out / "runs", data, config)
+    with progress_display("training", len(DEMO_MODELS), log) as progress:
+        for name, _ in results_of(learn, list(DEMO_MODELS), min(workers, len(DEMO_MODELS)), None):
+            progress.step()
+            progress.say(f"{name} is trained after {time.monotonic() - started:.0f} s")
     table = evaluate(
-        list(runs),
+        [out / "runs" / name for name in DEMO_MODELS],
         data,
         config.resolutions,
         num_steps=config.num_steps,
@@ -171,28 +171,25 @@ def demo_data(folder: Path, config: DemoConfig, workers: int | None = None) -> L
     )
 
 
-def _extend(run: Path, data: Ladder, config: DemoConfig) -> None:
-    """Extend a run to the second rung, or go on with it, or take the extension that is there."""
-    if len(data.resolutions) == 1:
-        return
-    with one_thread():
-        extend(
-            run,
-            data,
-            data.resolutions[1],
-            trajectories=config.fine_trajectories,
-            config=replace(EXTENSION_DEFAULTS, epochs=config.fine_epochs, seed=config.seed),
-            resume=True,
-        )
+def _learn(runs: Path, data: Ladder, config: DemoConfig, name: str) -> None:
+    """Train a model, continue it, or take it as it is when it is finished; extend the first.
 
-
-def _train(run: Path, spec: ModelSpec, data: Ladder, config: DemoConfig) -> None:
-    """Train a run, continue it, or take it as it is when it is finished."""
-    training = TrainingConfig(epochs=config.epochs, seed=config.seed)
-    # Networks this small gain a fifth from a second thread on an idle machine, and take ten times
-    # as long with it on a busy one.
+    In whichever process it lands, with one thread: networks this small gain a fifth from a second
+    one on an idle machine, and take ten times as long with it on a busy one.
+    """
+    run, training = runs / name, TrainingConfig(epochs=config.epochs, seed=config.seed)
     with one_thread():
-        train(spec, data, data.resolutions[0], run, training, resume=run.exists())
+        train(DEMO_MODELS[name], data, data.resolutions[0], run, training, resume=run.exists())
+        is_first = name == next(iter(DEMO_MODELS))
+        if is_first and config.fine_epochs > 0 and len(data.resolutions) > 1:
+            extend(
+                run,
+                data,
+                data.resolutions[1],
+                trajectories=config.fine_trajectories,
+                config=replace(EXTENSION_DEFAULTS, epochs=config.fine_epochs, seed=config.seed),
+                resume=True,
+            )
 
 
 def _claim(out: Path, config: DemoConfig, overwrite: bool) -> None:
