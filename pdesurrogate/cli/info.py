@@ -127,6 +127,8 @@ def _of_frames(info: SurrogateInfo) -> str:
 
 def _predicts(info: SurrogateInfo) -> str:
     """What the network's output is."""
+    if info.carried is not None and info.predicts_change:
+        return "the change of the last frame beyond what transport makes of it"
     if info.bundle == 1:
         return "the change of the last frame" if info.predicts_change else "the next frame"
     if info.predicts_change:

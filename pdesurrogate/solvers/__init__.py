@@ -3,6 +3,7 @@
 from pdesurrogate.solvers.bathymetry import Bathymetry, RandomHills
 from pdesurrogate.solvers.buoyant_smoke import BuoyantSmoke, BuoyantSmokeSolver
 from pdesurrogate.solvers.carrier import Carrier, FieldCarrier
+from pdesurrogate.solvers.carrier_files import carrier_from_dict, carrier_to_dict
 from pdesurrogate.solvers.channel_flow import ChannelFlow, ChannelFlowSolver, ChannelState
 from pdesurrogate.solvers.coriolis import Coriolis, EquatorialPlane, UniformRotation
 from pdesurrogate.solvers.earth_orography import EarthOrography
@@ -105,5 +106,7 @@ __all__ = [
     "UniformRotation",
     "UnstableStepError",
     "UnsteadyForcing",
+    "carrier_from_dict",
+    "carrier_to_dict",
     "etdrk4",
 ]

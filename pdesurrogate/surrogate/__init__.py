@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pdesurrogate.surrogate.carried_frame import CarriedFrame, shares_of
 from pdesurrogate.surrogate.detail_transport import DetailTransport, TransportOptions
 from pdesurrogate.surrogate.extension import (
     Extension,
@@ -13,6 +14,7 @@ from pdesurrogate.surrogate.info import SurrogateInfo
 from pdesurrogate.surrogate.surrogate import Surrogate
 
 __all__ = [
+    "CarriedFrame",
     "DetailTransport",
     "Extension",
     "ExtensionModule",
@@ -21,4 +23,5 @@ __all__ = [
     "TransportOptions",
     "extension_directory",
     "load_extension",
+    "shares_of",
 ]

@@ -102,13 +102,38 @@ class DetailTransport:
             before: Their resolved band, on the coarse grid.
             after: The resolved band at the end.
         """
+        end = interpolate(after, self.coarse, self.lookup_grid, self.fields)
+        return self.detail(self._moved(u, end, self.flow_map(before, after)))
+
+    def foreseen(self, u: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch channel y x"]:
+        r"""$S u$ from the beginning of the step alone: all of the fields, carried by their flow.
+
+        The velocity halfway is that of what the first one has carried there, and goes on in a
+        straight line from there. What does not follow from transport stays as it is.
+
+        Args:
+            u: The fields at the step's beginning, on the fine grid.
+        """
         assert self.carrier is not None
-        flow, lookup = self.flow_map(before, after), self.lookup_grid
-        flow = FlowMap(lookup, interpolate(flow.displacement, self.map_grid, lookup))
-        end = interpolate(after, self.coarse, lookup, self.fields)
+        grid, duration, substeps = self.map_grid, self.time_step, self.options.num_substeps
+        band = interpolate(self.restrict(u), self.coarse, grid, self.fields)
+        first = self.carrier.velocity(band, grid)
+        velocities = [first, first]
+        if self.options.num_passes > 0:
+            half = trace_back([first, first], grid, duration, max(1, substeps // 2), start=0.5)
+            middle = self.carrier.velocity(self.carrier.carry(band, band, half, 0.0), grid)
+            velocities = [first, middle, 2 * middle - first]
+        flow = trace_back(velocities, grid, duration, substeps)
+        return self._moved(u, interpolate(u, self.fine, self.lookup_grid, self.fields), flow)
+
+    def _moved(self, u: Tensor, end: Tensor, flow: FlowMap) -> Tensor:
+        """The fields of the fine grid, looked up where they are fine."""
+        assert self.carrier is not None
+        lookup = self.lookup_grid
         start = interpolate(u, self.fine, lookup, self.fields)
+        flow = FlowMap(lookup, interpolate(flow.displacement, self.map_grid, lookup))
         moved = self.carrier.carry(start, end, flow, self.time_step)
-        return self.detail(restrict_fields(moved, self.fields, lookup, self.fine))
+        return restrict_fields(moved, self.fields, lookup, self.fine)
 
     def flow_map(
         self,

@@ -58,7 +58,7 @@ class ExtensionModule(nn.Module):
     ) -> None:
         super().__init__()
         self.transport, self.corrects_band = transport, corrects_band
-        self._info = base.info
+        self._info, self._finer = base.info, replace(base.info, carried=None)
         self.base = base.module.requires_grad_(False)
         style = ConvStyle(transport.fine.padding)
         num_fields = len(base.info.fields)
@@ -84,7 +84,8 @@ class ExtensionModule(nn.Module):
             last = self._advanced(base, last, before, after, conditions)
             new.append(last)
             before = after
-        return base.network_target(frames, torch.stack(new, dim=1))
+        finer = Surrogate(self.base, self._finer)
+        return finer.network_target(frames, torch.stack(new, dim=1))
 
     def _advanced(
         self, base: Surrogate, last: Tensor, before: Tensor, after: Tensor, conditions: Tensor
@@ -165,6 +166,7 @@ class Extension:
             base.info,
             model=MODEL,
             options=asdict(self),
+            carried=None,  # the base carries its frames by itself
             grid=grid.to_dict(),
             parameters=count_parameters(module),
             training_seconds=0.0,

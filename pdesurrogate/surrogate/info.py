@@ -8,6 +8,7 @@ from typing import Any
 from pdesurrogate.conditioning import Condition
 from pdesurrogate.fields import Field, FieldStatistics
 from pdesurrogate.grids import Grid, grid_from_dict
+from pdesurrogate.surrogate.carried_frame import CarriedFrame
 
 __all__ = ["SurrogateInfo"]
 
@@ -44,9 +45,12 @@ class SurrogateInfo:
             saved before there was conditioning have none.)
         bundle: Frames that the network predicts at once. (In runs that were saved before there were
             bundles it is 1.)
+        carried: What transport makes of the last frame, if the network is shown it; its prediction
+            begins there instead of at the last frame. (Earlier runs have none.)
 
     Raises:
-        ValueError: If the statistics are of other fields, or `bundle` is below 1.
+        ValueError: If the statistics are of other fields, `bundle` is below 1, or there are several
+            frames to predict from one that is carried.
     """
 
     name: str
@@ -68,6 +72,7 @@ class SurrogateInfo:
     settings: str = ""
     conditioning: tuple[Condition, ...] = ()
     bundle: int = 1
+    carried: CarriedFrame | None = None
 
     def __post_init__(self) -> None:
         if self.field_names != self.statistics.fields:
@@ -77,6 +82,12 @@ class SurrogateInfo:
             )
         if self.bundle < 1:
             raise ValueError(f"bundle must be at least 1, got {self.bundle}")
+        if self.carried is not None and self.bundle > 1:
+            raise ValueError(f"a frame is carried one step, but bundle is {self.bundle}")
+        if self.carried is not None and len(self.carried.shares) != len(self.fields):
+            raise ValueError(
+                f"{len(self.carried.shares)} shares of carried change for {len(self.fields)} fields"
+            )
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -90,8 +101,12 @@ class SurrogateInfo:
 
     @property
     def in_channels(self) -> int:
-        """Channels of the network's input: every given frame of the fields, then the conditions."""
-        return self.history * len(self.fields) + len(self.conditioning)
+        """Channels of the network's input.
+
+        Every given frame of the fields, then the conditions, then the change by transport.
+        """
+        carried = len(self.fields) if self.carried is not None else 0
+        return self.history * len(self.fields) + len(self.conditioning) + carried
 
     @property
     def out_channels(self) -> int:
@@ -117,6 +132,7 @@ class SurrogateInfo:
         plain["fields"] = [field.to_dict() for field in self.fields]
         plain["statistics"] = self.statistics.to_dict()
         plain["conditioning"] = [condition.to_dict() for condition in self.conditioning]
+        plain["carried"] = None if self.carried is None else self.carried.to_dict()
         return {"format": FORMAT, **plain}
 
     @classmethod
@@ -128,7 +144,7 @@ class SurrogateInfo:
         """
         if description.get("format") != FORMAT:
             raise ValueError(f"format is {description.get('format')!r}, not {FORMAT!r}")
-        description = {"conditioning": [], "bundle": 1, **description}
+        description = {"conditioning": [], "bundle": 1, "carried": None, **description}
         known = [field.name for field in fields(cls)]
         missing = [name for name in known if name not in description]
         if missing:
@@ -138,6 +154,8 @@ class SurrogateInfo:
         plain["fields"] = tuple(Field.from_dict(field) for field in plain["fields"])
         plain["statistics"] = FieldStatistics.from_dict(plain["statistics"])
         plain["conditioning"] = tuple(Condition(**entry) for entry in plain["conditioning"])
+        if plain["carried"] is not None:
+            plain["carried"] = CarriedFrame.from_dict(plain["carried"])
         grid_from_dict(plain["grid"])
         return cls(**plain)
 

@@ -20,6 +20,7 @@ from pdesurrogate.models.part import Part
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.surrogate.building import build_network
+from pdesurrogate.surrogate.detail_transport import DetailTransport
 from pdesurrogate.surrogate.files import read_surrogate, weights_of, write_surrogate
 from pdesurrogate.surrogate.info import SurrogateInfo
 
@@ -41,6 +42,10 @@ class Surrogate:
     `(batch, history * field, y, x)`, oldest frame first, followed by the conditions, if there are
     any: static fields, and parameters as constant channels. It answers with the bundle flattened to
     `(batch, bundle * field, y, x)`, oldest frame first. The grid is the given data's.
+
+    With `info.carried` the network is also shown where the flow of the last frame takes it,
+    $(S u_h - u_h) / \delta$ as the last channels, and the prediction begins there:
+    $u_{h+1} = u_h + \beta\,(S u_h - u_h) + \delta N$.
 
     Args:
         module: From `(batch, info.in_channels, y, x)` to `(batch, info.out_channels, y, x)`,
@@ -64,6 +69,9 @@ class Surrogate:
                 _positive(info.statistics.change_std),
             )
         )
+        shares = info.carried.shares if info.carried is not None else ()
+        self._shares = torch.tensor(shares, dtype=torch.float32, device=device)[:, None, None]
+        self._transports: dict[tuple[int, int], DetailTransport] = {}
         self._normalised_conditions = ConditionNormaliser(info.conditioning, device=self.device)
 
     @property
@@ -125,11 +133,11 @@ class Surrogate:
             fields: The last `history` frames in physical units.
             conditions: What the network is told besides, as it is told it.
         """
-        given = self.normalised(fields).flatten(1, 2)
-        output = self.module(torch.cat([given, conditions], dim=1))
+        moved = self._carried_change(fields[:, -1])
+        output = self.module(self._channels(fields, conditions, moved))
         output = output.unflatten(1, (self.info.bundle, len(self.info.fields)))
         if self.info.predicts_change:
-            return fields[:, -1:] + self._change_std * output
+            return self._beginning(fields[:, -1:], moved) + self._change_std * output
         return self._mean + self._std * output
 
     def network_target(
@@ -145,6 +153,7 @@ class Surrogate:
         """
         last, frames = (part[:, :, : len(self.info.fields)] for part in (window[:, -1:], following))
         if self.info.predicts_change:
+            last = self._beginning(last, self._carried_change(last[:, 0]))
             return ((frames - last) / self._change_std).flatten(1, 2)
         return ((frames - self._mean) / self._std).flatten(1, 2)
 
@@ -206,7 +215,8 @@ class Surrogate:
         """
         window = self._windows(self._checked(given)).to(self.device)
         fields, conditions = window.tensor_split([len(self.info.fields)], dim=2)
-        return self._network_inputs(fields, conditions[:, -1])
+        told = self._normalised_conditions(conditions[:, -1])
+        return self._channels(fields, told, self._carried_change(fields[:, -1]))
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write `model.safetensors` and `surrogate.json`.
@@ -277,10 +287,42 @@ class Surrogate:
         untrained = replace(info, seed=seed, epochs=0, training_seconds=0.0)
         return cls(module.eval().requires_grad_(False), untrained)
 
-    def _network_inputs(self, fields: Tensor, told: Tensor) -> Tensor:
-        """The frames of a window, normalised, as channels, and what the network is told."""
-        given = self.normalised(fields).flatten(1, 2)
-        return torch.cat([given, self._normalised_conditions(told)], dim=1)
+    def _channels(self, fields: Tensor, told: Tensor, moved: Tensor | None) -> Tensor:
+        """What the network sees: the frames of a window, normalised, and what it is told."""
+        channels = [self.normalised(fields).flatten(1, 2), told]
+        if moved is not None:
+            channels.append(moved / self._change_std)
+        return torch.cat(channels, dim=1)
+
+    def _carried_change(
+        self, u: Float[Tensor, "batch channel y x"]
+    ) -> Float[Tensor, "batch channel y x"] | None:
+        """$S u - u$, if the network is shown it."""
+        if self.info.carried is None:
+            return None
+        transport = self._transport((u.shape[-2], u.shape[-1]))
+        with torch.autocast(u.device.type, enabled=False):
+            return transport.foreseen(u.float()) - u
+
+    def _beginning(
+        self, last: Float[Tensor, "batch 1 channel y x"], moved: Tensor | None
+    ) -> Float[Tensor, "batch 1 channel y x"]:
+        """The frame that predicted changes are added to."""
+        if moved is None:
+            return last
+        return last + self._shares * moved[:, None]
+
+    def _transport(self, shape: tuple[int, int]) -> DetailTransport:
+        """What carries frames of so many points."""
+        info = self.info
+        assert info.carried is not None
+        if shape not in self._transports:
+            trained = info.training_grid
+            grid = replace(trained, num_points=shape)
+            self._transports[shape] = info.carried.transport(
+                trained, grid, info.fields, info.time_step
+            )
+        return self._transports[shape]
 
     @property
     def _dimensions(self) -> tuple[str, ...]:

@@ -91,6 +91,9 @@ class TrainingConfig:
             for a training in one go.
         predicts_change: Whether the network predicts the change of the last frame or the next
             frame itself.
+        is_transporting: Whether the network is shown where the flow of the last frame takes it, and
+            predicts what that misses; see `pdesurrogate.surrogate.CarriedFrame`. For fields of
+            which the equation knows what carries them.
         fields: Names of the predicted fields in channel order; None for the prognostic ones.
         conditioning: Names of parameters that differ from trajectory to trajectory, and of static
             fields, that the network is told as further input channels; None for all that the
@@ -138,6 +141,7 @@ class TrainingConfig:
     mixture: dict[int, float] | None = None
     stages: tuple[Stage, ...] | None = None
     predicts_change: bool = True
+    is_transporting: bool = False
     fields: tuple[str, ...] | None = None
     conditioning: tuple[str, ...] | None = None
     validation_steps: int = 8
@@ -230,6 +234,10 @@ class TrainingConfig:
             raise ValueError(
                 f"validation_lead {self.validation_lead} lies beyond the "
                 f"{self.validation_steps} validation_steps"
+            )
+        if self.is_transporting and self.bundle > 1:
+            raise ValueError(
+                f"is_transporting carries a frame one step, but bundle is {self.bundle}: choose one"
             )
         if self.level_loss > 0 and self.compile:
             raise ValueError("level_loss looks into the network, which compile closes: choose one")

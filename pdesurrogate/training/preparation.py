@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +21,13 @@ from pdesurrogate.data import (
     load_frames,
 )
 from pdesurrogate.devices import check_device
+from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
 from pdesurrogate.models import ModelSpec, count_flops, count_parameters
 from pdesurrogate.models.part import chosen_options, default_options, parts_to_plain
 from pdesurrogate.models.user_code import answering_for, answering_for_part, try_out
 from pdesurrogate.models.user_model import described
-from pdesurrogate.surrogate import Surrogate, SurrogateInfo
+from pdesurrogate.surrogate import CarriedFrame, Surrogate, SurrogateInfo, shares_of
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.losses import Criterion, LossSetting
@@ -53,6 +55,9 @@ HOW_NOT_WHAT = (*(name for name in FREE if name != "data"), "compile", "shard")
 
 IN_MEMORY_BYTES = 2**30
 """A training split smaller than this is read once and kept."""
+
+_SHARE_TRAJECTORIES, _SHARE_PAIRS = 16, 64
+"""Frames, at most, that the shares of carried change are fitted to: numbers of two digits."""
 
 
 def completed(config: TrainingConfig, spec: ModelSpec, data: Ladder) -> TrainingConfig:
@@ -190,11 +195,12 @@ def untrained_surrogate(
     names = config.fields or ()
     grid = data.grid(resolution)
     model, options = described(spec)
+    fields = tuple(data.fields[field] for field in names)
     info = SurrogateInfo(
         name=name,
         model=model,
         options=options,
-        fields=tuple(data.fields[field] for field in names),
+        fields=fields,
         history=config.history,
         bundle=config.bundle,
         time_step=data.time_step,
@@ -214,7 +220,19 @@ def untrained_surrogate(
             if earlier
             else condition_statistics(data, resolution, config.conditioning or ())
         ),
+        carried=(
+            earlier.carried
+            if earlier
+            else carried_frame(data, resolution, fields)
+            if config.is_transporting
+            else None
+        ),
     )
+    if info.carried is not None and isinstance(spec, models.ConstrainedUNet):
+        raise ValueError(
+            "is_transporting must be false for a ConstrainedUNet: what is carried does not keep to "
+            "its output space"
+        )
     spec.check_fields(info.fields, info.statistics, info.predicts_change, info.bundle)
     model, _ = described(spec)
     with answering_for(spec, model):
@@ -230,6 +248,34 @@ def untrained_surrogate(
         flops=count_flops(module, info.in_channels, grid),
     )
     return Surrogate(module, info)
+
+
+def carried_frame(data: Ladder, resolution: int, fields: Sequence[Field]) -> CarriedFrame:
+    """What transport makes of a frame, with each field's share in it from the training split.
+
+    Args:
+        data: The dataset, which knows the physics.
+        resolution: The rung to train on.
+        fields: The predicted fields.
+
+    Raises:
+        ValueError: If nothing is known of what carries the fields.
+    """
+    names = [field.name for field in fields]
+    carrier = data.equation.carrier(fields)
+    if carrier is None:
+        raise ValueError(
+            f"is_transporting must be false: nothing is known of what carries {', '.join(names)}"
+        )
+    unweighted = CarriedFrame(carrier, (1.0,) * len(fields))
+    unweighted.to_dict()  # refuses what could not be saved at the end
+    grid = data.grid(resolution)
+    transport = unweighted.transport(grid, grid, fields, data.time_step)
+    frames = load_frames(data, "train", resolution, names, slice(0, _SHARE_TRAJECTORIES))
+    before, after = (u.flatten(0, 1) for u in (frames[:, :-1], frames[:, 1:]))
+    chosen = torch.arange(0, len(before), -(-len(before) // _SHARE_PAIRS))
+    u, true = before[chosen], after[chosen] - before[chosen]
+    return replace(unweighted, shares=shares_of(transport.foreseen(u) - u, true))
 
 
 def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:

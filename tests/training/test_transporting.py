@@ -1,0 +1,132 @@
+"""Training on what transport misses of the next frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+import pdesurrogate as ps
+from pdesurrogate.cli import main
+from pdesurrogate.data import Ladder, load_frames
+from pdesurrogate.models import ConstrainedUNet, MultiResNet
+from pdesurrogate.solvers import Carrier, FieldCarrier, PeriodicNavierStokes
+from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.training import TrainingConfig
+from pdesurrogate.training.preparation import carried_frame
+
+SPEC = MultiResNet(width=4, levels=2)
+BRIEF = TrainingConfig(
+    epochs=2, batch_size=4, is_transporting=True, validation_steps=2, validation_windows=2
+)
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    return ps.generate(
+        "kolmogorov",
+        tmp_path_factory.mktemp("transporting") / "data",
+        workers=1,
+        resolutions=[16, 32],
+        reference_resolution=48,
+        steps_per_frame=16,
+        num_frames=6,
+        spin_up_frames=4,
+        batch_size=2,
+        splits={"train": 4, "valid": 2, "test": 2},
+        accuracy_trajectories=0,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(ladder: Ladder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("transporting") / "run"
+    ps.train(SPEC, ladder, 16, out, BRIEF)
+    return out
+
+
+def test_the_share_is_fitted_and_leaves_less_to_learn(ladder: Ladder) -> None:
+    fields = (ladder.fields["vorticity"],)
+    carried = carried_frame(ladder, 16, fields)
+    frames, grid = load_frames(ladder, "test", 16, ("vorticity",)), ladder.grid(16)
+    u, true = frames[:, 2], frames[:, 3] - frames[:, 2]
+    change = carried.transport(grid, grid, fields, ladder.time_step).foreseen(u) - u
+    (share,) = carried.shares
+    assert 0.5 < share < 1.2
+    left = [float((true - s * change).norm() / true.norm()) for s in (share, 0.0)]
+    assert left[0] < 0.8 * left[1]
+
+
+def test_a_saved_run_is_the_trained_one_and_begins_where_transport_ends(
+    ladder: Ladder, run: Path
+) -> None:
+    surrogate = Surrogate.load(run)
+    carried = surrogate.info.carried
+    assert carried is not None
+    window = load_frames(ladder, "test", 16, ("vorticity",))[:, :1]
+    zeroed = Surrogate.load(run)
+    for parameter in zeroed.module.parameters():
+        parameter.zero_()
+    grid, u = ladder.grid(16), window[:, 0]
+    change = carried.transport(grid, grid, surrogate.info.fields, 0.25).foreseen(u) - u
+    torch.testing.assert_close(zeroed.step(window)[:, 0], u + carried.shares[0] * change)
+    learned = surrogate.step(window)
+    assert not torch.allclose(learned, zeroed.step(window), atol=1e-2)
+
+
+def test_every_weight_gets_a_gradient_through_two_steps(ladder: Ladder, run: Path) -> None:
+    surrogate = Surrogate.load(run)
+    surrogate.module.requires_grad_()
+    frames = load_frames(ladder, "train", 16, ("vorticity",))[:2]
+    last = surrogate.step(surrogate.step(frames[:, :1]))
+    (last - frames[:, 2:3]).square().mean().backward()
+    for name, parameter in surrogate.module.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_it_can_be_extended_and_used_on_finer_grids(ladder: Ladder, run: Path) -> None:
+    config = TrainingConfig(epochs=1, validation_steps=1, validation_windows=2)
+    extended = ps.extend(run, ladder, 32, trajectories=2, config=config)
+    assert extended.info.carried is None
+    table = ps.evaluate([run], ladder, [16, 32], num_steps=2, equal_cost=False).to_dataset()
+    at_first = table["total_error"].sel(run=str(table["run"].values[0]), resolution=32)
+    assert set(table["protocol"].values) == {"native", "projected", "transported", "extended"}
+    assert bool(at_first.notnull().all())
+    # Half a network of no training to speak of, but transport is right from the start.
+    persistence = table["total_error"].sel(run="persistence", resolution=32, protocol="native")
+    carried = at_first.sel(protocol="transported")
+    assert float(carried[..., 0].mean()) < float(persistence[..., 0].mean())
+
+
+@dataclass(frozen=True)
+class Homemade(FieldCarrier):
+    """One that no run can keep."""
+
+
+def test_what_cannot_be_carried_is_refused_in_a_sentence(
+    ladder: Ladder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ValueError, match="bundle is 2"):
+        TrainingConfig(is_transporting=True, bundle=2)
+    with pytest.raises(ValueError, match="must be false for a ConstrainedUNet"):
+        ps.train(ConstrainedUNet(width=4, levels=1), ladder, 16, tmp_path / "a", BRIEF)
+
+    def own(*_: object, **__: object) -> Carrier:
+        return Homemade((ladder.fields["vorticity"],), (0, 0))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PeriodicNavierStokes, "carrier", own)
+        with pytest.raises(ValueError, match="class of carrier 'Homemade'"):
+            ps.train(SPEC, ladder, 16, tmp_path / "b", BRIEF)
+    words = ["--data", str(ladder.path), "--resolution", "16", "--model", "MultiResNet"]
+    words += ["--fields", "[velocity_x]", "--validation_steps", "2"]
+    code = main(["train", *words, "--is_transporting", "true", "--out", str(tmp_path / "c")])
+    assert code == 2
+    assert "nothing is known of what carries velocity_x" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
