@@ -7,14 +7,17 @@ Runs that differ by their seed alone are one model. Each row is a model (or a ba
 under a protocol, with the in-band, out-of-band and total errors after some frames: means over seeds
 and trajectories, of the total error with its 95% interval; the total error over that at the
 training grid; the detail skill; and the milliseconds of a frame. With `--without_trust` there is a
-row for `transported` whose detail keeps its strength, with `--polyphase` one for that protocol.
+row for `transported` whose detail keeps its strength, with `--polyphase` one for that protocol, and
+for networks that are shown transport one in which they are not told what the fine grid knows.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -33,6 +36,10 @@ class Unshrunk(Transported):
     """Detail that keeps its strength."""
 
 
+class Uninformed(Transported):
+    """A network that is shown transport on its own grid."""
+
+
 def main() -> None:
     options = _options()
     torch.set_num_threads(1)
@@ -42,6 +49,8 @@ def main() -> None:
         protocols.append(named("extended"))
     if options.without_trust:
         protocols.append(Unshrunk(shrinks=False))
+    if any(_is_transporting(run) for run in options.runs):
+        protocols.append(Uninformed(informs=False))
     if options.polyphase:
         protocols.append(Polyphase())
     table = ps.evaluate(
@@ -51,6 +60,7 @@ def main() -> None:
         protocols,
         num_steps=max(LEADS),
         num_trajectories=options.num_trajectories,
+        specs=[resolve_name(path) for path in options.models],
     ).to_dataset()
     fields = options.fields or [str(name) for name in table["field"].values]
     rows = [row for name in fields for row in _rows(table.sel(field=name))]
@@ -67,12 +77,20 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--resolutions", type=lambda text: [int(n) for n in text.split(",")], required=True
     )
+    parser.add_argument(
+        "--models", nargs="+", default=[], help="networks of your own that a run is built from"
+    )
     parser.add_argument("--fields", nargs="+", default=None, help="by default all that are scored")
     parser.add_argument("--num_trajectories", type=int, default=None)
     parser.add_argument("--without_trust", action="store_true")
     parser.add_argument("--polyphase", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
+
+
+def _is_transporting(run: str) -> bool:
+    description = json.loads((Path(run) / "surrogate.json").read_text())
+    return description.get("carried") is not None
 
 
 def _rows(table: xr.Dataset) -> Iterator[dict[str, Any]]:
@@ -127,13 +145,20 @@ def _numbers(
 
 
 def _models(table: xr.Dataset) -> dict[str, list[str]]:
-    """Runs by model: those whose settings are the same."""
+    """Runs by model: those whose settings are the same.
+
+    Several settings of one model go by the name of their first run.
+    """
     found: dict[tuple[str, str], list[str]] = {}
     for run in table["run"].values:
         label = table.sel(run=run)
         key = (str(label["model"].values), str(label["settings"].values) or str(run))
         found.setdefault(key, []).append(str(run))
-    return {(model if len(model) > 0 else runs[0]): runs for (model, _), runs in found.items()}
+    models = [model for model, _ in found]
+    return {
+        model if model and models.count(model) == 1 else runs[0]: runs
+        for (model, _), runs in found.items()
+    }
 
 
 def _floor_run(table: xr.Dataset) -> list[str]:

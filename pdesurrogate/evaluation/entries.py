@@ -165,6 +165,8 @@ class SurrogateEntry:
             carrier=carrier,
             trust=self.trust,
             extension=self.extensions.get(grid.resolution),
+            carried=info.carried,
+            informed_step=self.surrogate.step if info.carried is not None else None,
         )
 
     def predict(

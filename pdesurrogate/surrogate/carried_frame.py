@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -54,6 +54,16 @@ class CarriedFrame:
         """
         coarse = grid if grid.resolution < training_grid.resolution else training_grid
         return DetailTransport(coarse, grid, fields, time_step, self.carrier, self.options)
+
+    def from_finer(
+        self, training_grid: Grid, grid: Grid, fields: Sequence[Field], time_step: float
+    ) -> DetailTransport:
+        """The same, to tell the training grid what a finer one knows of the next frame.
+
+        There the flow is traced on a grid twice as fine: nothing else limits it any more.
+        """
+        options = replace(self.options, map_ratio=2 * self.options.map_ratio)
+        return DetailTransport(training_grid, grid, fields, time_step, self.carrier, options)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `CarriedFrame.from_dict` builds it again.

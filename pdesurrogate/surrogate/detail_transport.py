@@ -126,6 +126,12 @@ class DetailTransport:
         flow = trace_back(velocities, grid, duration, substeps)
         return self._moved(u, interpolate(u, self.fine, self.lookup_grid, self.fields), flow)
 
+    def foreseen_change(
+        self, u: Float[Tensor, "batch channel y x"]
+    ) -> Float[Tensor, "batch channel m n"]:
+        """$R S u - R u$: what the coarse grid sees of `foreseen`."""
+        return self.restrict(self.foreseen(u)) - self.restrict(u)
+
     def _moved(self, u: Tensor, end: Tensor, flow: FlowMap) -> Tensor:
         """The fields of the fine grid, looked up where they are fine."""
         assert self.carrier is not None

@@ -59,6 +59,11 @@ class ExtensionModule(nn.Module):
         super().__init__()
         self.transport, self.corrects_band = transport, corrects_band
         self._info, self._finer = base.info, replace(base.info, carried=None)
+        self._foresight = None
+        if base.info.carried is not None and transport.carrier is not None:
+            self._foresight = base.info.carried.from_finer(
+                transport.coarse, transport.fine, base.info.fields, base.info.time_step
+            )
         self.base = base.module.requires_grad_(False)
         style = ConvStyle(transport.fine.padding)
         num_fields = len(base.info.fields)
@@ -80,7 +85,8 @@ class ExtensionModule(nn.Module):
         told = restrict(conditions, transport.fine, transport.coarse)
         last, before = frames[:, -1], coarse[:, -1]
         new = []
-        for after in base.predict(coarse, told).unbind(1):
+        moved = None if self._foresight is None else self._foresight.foreseen_change(last)
+        for after in base.predict(coarse, told, moved).unbind(1):
             last = self._advanced(base, last, before, after, conditions)
             new.append(last)
             before = after

@@ -99,7 +99,9 @@ class Surrogate:
         return Surrogate(self.module.to(device), self.info)
 
     def step(
-        self, window: Float[Tensor, "batch time channel y x"]
+        self,
+        window: Float[Tensor, "batch time channel y x"],
+        moved: Float[Tensor, "batch field y x"] | None = None,
     ) -> Float[Tensor, "batch latest channel y x"]:
         """Advance by `bundle` frames: the oldest leave the window, the predicted ones join it.
 
@@ -110,6 +112,8 @@ class Surrogate:
             window: Frames in physical units, oldest first: the last `history` of them count.
                 Channels are the fields, then the conditions, which the new frames take over from
                 the last one.
+            moved: $S u - u$ of the last frame for a surrogate that is shown it, where it is known
+                better than from the window: on a finer grid, restricted to this one.
 
         Returns:
             The latest `max(history, bundle)` frames, the predicted ones last.
@@ -118,7 +122,7 @@ class Surrogate:
         window = window[:, -self.info.history :]
         fields, conditions = window.tensor_split([num_fields], dim=2)
         told = conditions[:, -1]
-        predicted = self.predict(fields, self._normalised_conditions(told))
+        predicted = self.predict(fields, self._normalised_conditions(told), moved)
         frames = torch.cat([predicted, told[:, None].expand(-1, bundle, -1, -1, -1)], dim=2)
         return torch.cat([window[:, bundle:], frames], dim=1)
 
@@ -126,14 +130,17 @@ class Surrogate:
         self,
         fields: Float[Tensor, "batch time channel y x"],
         conditions: Float[Tensor, "batch condition y x"],
+        moved: Float[Tensor, "batch field y x"] | None = None,
     ) -> Float[Tensor, "batch bundle channel y x"]:
         """The frames that follow a window, for who holds normalised conditions.
 
         Args:
             fields: The last `history` frames in physical units.
             conditions: What the network is told besides, as it is told it.
+            moved: As for `step`.
         """
-        moved = self._carried_change(fields[:, -1])
+        if moved is None:
+            moved = self._carried_change(fields[:, -1])
         output = self.module(self._channels(fields, conditions, moved))
         output = output.unflatten(1, (self.info.bundle, len(self.info.fields)))
         if self.info.predicts_change:

@@ -11,11 +11,13 @@ import torch
 import pdesurrogate as ps
 from pdesurrogate.cli import main
 from pdesurrogate.data import Ladder, load_frames
+from pdesurrogate.evaluation.protocols import Setting, Transported
 from pdesurrogate.models import ConstrainedUNet, MultiResNet
 from pdesurrogate.solvers import Carrier, FieldCarrier, PeriodicNavierStokes
-from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.surrogate import Extension, Surrogate
 from pdesurrogate.training import TrainingConfig
 from pdesurrogate.training.preparation import carried_frame
+from pdesurrogate.transfer import prolong, restrict
 
 SPEC = MultiResNet(width=4, levels=2)
 BRIEF = TrainingConfig(
@@ -130,3 +132,51 @@ def test_what_cannot_be_carried_is_refused_in_a_sentence(
     assert code == 2
     assert "nothing is known of what carries velocity_x" in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
+
+
+@torch.no_grad()
+def test_a_finer_grid_tells_the_network_what_it_knows(ladder: Ladder, run: Path) -> None:
+    surrogate = Surrogate.load(run)
+    info, fine, coarse = surrogate.info, ladder.grid(32), ladder.grid(16)
+    assert info.carried is not None
+    window = load_frames(ladder, "test", 32, ("vorticity",))[:, :1]
+    setting = Setting(
+        coarse,
+        fine,
+        info.fields,
+        info.time_step,
+        carrier=ladder.equation.carrier(info.fields),
+        carried=info.carried,
+        informed_step=surrogate.step,
+    )
+    told = Transported().carry(surrogate.step, setting)(window)[:, 0]
+    untold = Transported(informs=False).carry(surrogate.step, setting)(window)[:, 0]
+    foresight = info.carried.from_finer(coarse, fine, info.fields, info.time_step)
+    moved = foresight.foreseen_change(window[:, 0])
+    band = restrict(window, fine, coarse)
+    for found, step in ((told, surrogate.step(band, moved)), (untold, surrogate.step(band))):
+        # Prolongation drops the coarse grid's Nyquist mode.
+        expected = prolong(step[:, 0], coarse, fine)
+        torch.testing.assert_close(
+            restrict(found, fine, coarse), restrict(expected, fine, coarse), rtol=1e-4, atol=1e-4
+        )
+    assert not torch.allclose(told, untold, atol=1e-2)
+
+
+@torch.no_grad()
+def test_a_level_on_top_of_it_starts_as_transported(ladder: Ladder, run: Path) -> None:
+    base = Surrogate.load(run)
+    info, carrier = base.info, ladder.equation.carrier(base.info.fields)
+    extended = Extension().on(base, ladder.grid(32), carrier)
+    window = load_frames(ladder, "test", 32, ("vorticity",))[:, :1]
+    setting = Setting(
+        ladder.grid(16),
+        ladder.grid(32),
+        info.fields,
+        info.time_step,
+        carrier=carrier,
+        carried=info.carried,
+        informed_step=base.step,
+    )
+    expected = Transported().carry(base.step, setting)(window)
+    torch.testing.assert_close(extended.step(window), expected, rtol=1e-4, atol=1e-4)

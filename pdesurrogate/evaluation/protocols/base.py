@@ -12,9 +12,9 @@ from torch import Tensor
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
 from pdesurrogate.solvers import Carrier
-from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.surrogate import CarriedFrame, Surrogate
 
-__all__ = ["Setting", "Step", "TransferProtocol"]
+__all__ = ["InformedStep", "Setting", "Step", "TransferProtocol"]
 
 Step = Callable[
     [Float[Tensor, "batch time channel y x"]], Float[Tensor, "batch latest channel y x"]
@@ -24,6 +24,12 @@ Step = Callable[
 A window holds frames in a row, oldest first, at least as many as the step looks back. What is
 returned are the latest frames, as many as the next step needs and never fewer than are new.
 """
+
+InformedStep = Callable[
+    [Float[Tensor, "batch time channel y x"], Float[Tensor, "batch field y x"]],
+    Float[Tensor, "batch latest channel y x"],
+]
+"""A step that is told $S u - u$ of the last frame instead of finding it from the window."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,9 @@ class Setting:
             validation split on the training grid, see `evaluation.trust`.
         extension: What the surrogate was extended by for the evaluation grid, a surrogate of that
             grid; None if it was not.
+        carried: What the step is shown of transport besides the window; None if nothing.
+        informed_step: With `carried`, the step with a second argument: the change by transport on
+            the training grid, for who knows it better than the window tells.
     """
 
     training_grid: Grid
@@ -54,6 +63,8 @@ class Setting:
     carrier: Carrier | None = None
     trust: tuple[float, ...] = ()
     extension: Surrogate | None = None
+    carried: CarriedFrame | None = None
+    informed_step: InformedStep | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -29,9 +30,15 @@ class Transported(TransferProtocol):
     once more. So the detail that is shown, not that which is carried on, is multiplied by the trust
     that is left in it, see `evaluation.trust`.
 
+    A network that is shown what transport makes of a frame is shown what it makes of the whole fine
+    field, as the training grid sees it, $R\,S u$ instead of $S R u$. What small scales do to the
+    large ones while they are stirred is then known where before it had to be guessed: the finer
+    grid brings information into the resolved band, though no fine frame was ever trained on.
+
     Args:
         options: How finely the detail is carried.
         shrinks: Whether it is shrunk as trust in it falls.
+        informs: Whether the network is told of the fine field.
 
     References:
         Foias & Prodi (1967), *Rend. Sem. Mat. Univ. Padova* 39 (determining modes).
@@ -40,6 +47,7 @@ class Transported(TransferProtocol):
 
     options: TransportOptions = field(default_factory=TransportOptions)
     shrinks: bool = True
+    informs: bool = True
 
     @property
     def uses_trust(self) -> bool:
@@ -70,12 +78,13 @@ class Transported(TransferProtocol):
             self.options,
         )
         num_fields = len(setting.fields)
+        coarse_step = self._informed(step, setting) if self.informs else _plain(step)
 
         def transported(
             window: Float[Tensor, "batch time channel y x"],
         ) -> Float[Tensor, "batch latest channel y x"]:
             restricted = transport.restrict(window)
-            stepped = step(restricted)
+            stepped = coarse_step(restricted, window[:, -1, :num_fields])
             before, last = restricted[:, -1, :num_fields], window[:, -1, :num_fields]
             new = []
             for frame in stepped[:, -setting.bundle :].unbind(1):
@@ -88,3 +97,21 @@ class Transported(TransferProtocol):
             return torch.cat([window, torch.stack(new, dim=1)], dim=1)[:, -stepped.shape[1] :]
 
         return shrinking_detail(transported, setting, setting.trust if self.shrinks else ())
+
+    def _informed(self, step: Step, setting: Setting) -> _StepOfBoth:
+        """The step on the training grid, told what the fine one knows if it can be told."""
+        informed = setting.informed_step
+        if setting.carried is None or informed is None:
+            return _plain(step)
+        foresight = setting.carried.from_finer(
+            setting.training_grid, setting.evaluation_grid, setting.fields, setting.time_step
+        )
+        return lambda restricted, fine: informed(restricted, foresight.foreseen_change(fine))
+
+
+_StepOfBoth = Callable[[Tensor, Tensor], Tensor]
+"""Of a window on the training grid and its last frame's fields on the fine one."""
+
+
+def _plain(step: Step) -> _StepOfBoth:
+    return lambda restricted, _: step(restricted)
