@@ -22,7 +22,7 @@ from pdesurrogate.training.distributed import Ranks, held_back, parallelised
 from pdesurrogate.training.level_heads import LevelHeads
 from pdesurrogate.training.losses import Criterion
 from pdesurrogate.training.objectives import Objective
-from pdesurrogate.training.optimiser import weight_decaying_optimiser
+from pdesurrogate.training.optimiser import real_parameter, weight_decaying_optimiser
 from pdesurrogate.training.precision import forward_in, resolved_precision
 from pdesurrogate.training.sharding import (
     is_sharded,
@@ -115,7 +115,8 @@ class Learner:
                 # The processes' gradients are averaged, but their losses are parts of a sum.
                 (loss * self.ranks.size).backward()
             total += loss.item()
-        norm = clip_grad_norm_(self._parameters, self.config.gradient_clip or math.inf)
+        real = [real_parameter(parameter) for parameter in self._parameters]
+        norm = clip_grad_norm_(real, self.config.gradient_clip or math.inf)
         return total, float(whole(norm))
 
     def step(self, rate: float, number: int) -> None:
