@@ -27,7 +27,13 @@ import xarray as xr
 import pdesurrogate as ps
 from benchmarks.measuring import write_table
 from pdesurrogate.evaluation import nested_interval
-from pdesurrogate.evaluation.protocols import Polyphase, TransferProtocol, Transported, named
+from pdesurrogate.evaluation.protocols import (
+    Polyphase,
+    Setting,
+    TransferProtocol,
+    Transported,
+    named,
+)
 
 LEADS = (1, 4, 8, 12)
 
@@ -37,7 +43,13 @@ class Unshrunk(Transported):
 
 
 class Uninformed(Transported):
-    """A network that is shown transport on its own grid."""
+    """A network that sees transport on its own grid."""
+
+    def reason_against(self, setting: Setting) -> str | None:
+        """Where nobody sees it, there is no difference."""
+        return super().reason_against(setting) or (
+            "nobody is told" if setting.informed is None else None
+        )
 
 
 def main() -> None:

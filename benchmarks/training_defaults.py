@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,6 +40,9 @@ RESULTS = Path(__file__).with_name("results")
 BASE_RATES = {"multi-resnet": 2e-3, "residual-unet": 2e-3, "fno": 1e-2}
 """Of all settings that do not name another, whatever the models' own have become."""
 
+CONSTANT = math.inf
+"""In place of the rate at the cosine's end: that at its beginning."""
+
 LEADS = (1, 4, 8, 12)
 STARTS = (3, 8, 12)
 """Last given frames; every history up to four frames has them."""
@@ -64,8 +68,10 @@ SETTINGS: dict[str, Setting] = {
     "history2": Setting({"history": 2}),
     "direct": Setting({"predicts_change": False}),
     "batch8": Setting({"batch_size": 8}),
+    "warmup0.2": Setting({"warmup": 0.2}),
     "ema": Setting({"ema_decay": 0.99}),
     "noise0.1": Setting({"noise": 0.1}),
+    "constant": Setting({"min_learning_rate": CONSTANT}),
     "unroll2": Setting({"objective": Unrolled(2)}),
     "unroll4": Setting({"objective": Unrolled(4)}),
     "cut2": Setting({"objective": CutGradients(2)}),
@@ -120,7 +126,10 @@ def _measured(name: str, model: str, seed: int, data: Ladder, folder: Path) -> d
         return dict(json.loads(kept.read_text()))
     setting, started = SETTINGS[name], time.process_time()
     base = {"epochs": DemoConfig().epochs, "seed": seed, "learning_rate": BASE_RATES[model]}
-    config = TrainingConfig(**{**base, **setting.training})
+    options = {**base, **setting.training}
+    if options.get("min_learning_rate") == CONSTANT:
+        options["min_learning_rate"] = options["learning_rate"]
+    config = TrainingConfig(**options)
     spec = replace(DEMO_MODELS[model], **setting.model)
     surrogate = ps.train(spec, data, 32, run, config, resume=run.exists())
     seconds = round(time.process_time() - started)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdesurrogate.evaluation.protocols import Native, Setting, TransferProtocol
+from pdesurrogate.evaluation.protocols import InformedStep, Native, Setting, TransferProtocol
 from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.evaluation.stored_frames import StoredFrames
 from pdesurrogate.grids import Grid
@@ -165,8 +165,9 @@ class SurrogateEntry:
             carrier=carrier,
             trust=self.trust,
             extension=self.extensions.get(grid.resolution),
-            carried=info.carried,
-            informed_step=self.surrogate.step if info.carried is not None else None,
+            informed=(
+                None if info.carried is None else InformedStep(self.surrogate.step, info.carried)
+            ),
         )
 
     def predict(

@@ -98,6 +98,11 @@ class ConstrainedUNet(UNetSpec):
             in_channels, out_channels, grid, parameters
         )
 
+    @property
+    def keeps_to_a_space(self) -> bool:
+        """That is what it is for."""
+        return True
+
     def check_fields(
         self,
         fields: Sequence[Field],

@@ -32,6 +32,11 @@ class ModelSpec(ABC):
         return 2e-3
 
     @property
+    def keeps_to_a_space(self) -> bool:
+        """Whether what is predicted obeys conditions that an added change would break."""
+        return False
+
+    @property
     def is_users_own(self) -> bool:
         """Whether building and applying the network runs code that is not this package's."""
         return type(self).__module__.partition(".")[0] != "pdesurrogate"
@@ -42,7 +47,8 @@ class ModelSpec(ABC):
 
         Args:
             in_channels: Channels of the input: `history` frames of every field, then one for every
-                static field and parameter that the network is conditioned on.
+                static field and parameter that the network is conditioned on, then one for every
+                field's change by transport if the network sees that.
             out_channels: Channels of the output: the next frame of every field, or as many frames
                 in a row as are predicted at once, oldest first.
             grid: Says how fields continue beyond the edges (`grid.padding`). Its number of points

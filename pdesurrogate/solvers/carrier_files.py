@@ -48,7 +48,7 @@ def carrier_from_dict(description: Mapping[str, Any]) -> Carrier:
     """
     try:
         carrier = _built(description)
-    except TypeError as error:
+    except (AttributeError, TypeError) as error:
         raise ValueError(f"the description of a carrier does not fit: {error}") from error
     if not isinstance(carrier, Carrier):
         raise ValueError(f"{description!r} does not describe a carrier")
@@ -62,7 +62,7 @@ def _plain(value: Any) -> Any:
         return value
     kind = type(value)
     if _KNOWN.get(kind.__name__) is not kind:
-        raise ValueError(unknown_name("class of carrier", kind.__name__, _KNOWN))
+        raise ValueError(unknown_name("part of a carrier", kind.__name__, _KNOWN))
     options = {f.name: _plain(getattr(value, f.name)) for f in fields(kind)}
     return {"class_path": kind.__name__, "init_args": options}
 
@@ -74,6 +74,6 @@ def _built(value: Any) -> Any:
         return value
     name = str(value.get("class_path"))
     if name not in _KNOWN:
-        raise ValueError(unknown_name("class of carrier", name, _KNOWN))
+        raise ValueError(unknown_name("part of a carrier", name, _KNOWN))
     options = {key: _built(item) for key, item in value.get("init_args", {}).items()}
     return _KNOWN[name](**options)

@@ -70,7 +70,11 @@ class VorticityCarrier(Carrier):
         channels = {"vorticity": vorticity}
         if {"velocity_x", "velocity_y"} & set(self.names):
             parts = velocity_from_vorticity(vorticity, grid)
-            channels |= dict(zip(("velocity_x", "velocity_y"), parts, strict=True))
+            for name, part in zip(("velocity_x", "velocity_y"), parts, strict=True):
+                channels[name] = part
+                if name in self.names:  # of the mean wind the vorticity knows nothing
+                    known = end[:, self.names.index(name)]
+                    channels[name] = part + known.mean((-2, -1), keepdim=True)
         if "tracer" in self.names:
             lifted = carried[1] + _column(self.gradient, u) * flow.displacement[:, 0]
             diffusivity = _column(self.diffusivity, u)

@@ -50,17 +50,21 @@ class CarriedFrame:
     ) -> DetailTransport:
         """What carries frames of a grid.
 
-        Their flow is traced on the training grid, or on a grid that is coarser still.
+        Their flow is traced on the training grid where theirs is a refinement of it, else on their
+        own; they are looked up on one that is finer than their own.
         """
-        coarse = grid if grid.resolution < training_grid.resolution else training_grid
-        return DetailTransport(coarse, grid, fields, time_step, self.carrier, self.options)
+        points = zip(grid.num_points, training_grid.num_points, strict=True)
+        coarse = training_grid if all(n % m == 0 for n, m in points) else grid
+        finer = self.options.lookup_ratio * (grid.resolution // coarse.resolution)
+        options = replace(self.options, lookup_ratio=finer)
+        return DetailTransport(coarse, grid, fields, time_step, self.carrier, options)
 
     def from_finer(
         self, training_grid: Grid, grid: Grid, fields: Sequence[Field], time_step: float
     ) -> DetailTransport:
         """The same, to tell the training grid what a finer one knows of the next frame.
 
-        There the flow is traced on a grid twice as fine: nothing else limits it any more.
+        The flow is then traced on a grid twice as fine, which takes off a tenth of the error.
         """
         options = replace(self.options, map_ratio=2 * self.options.map_ratio)
         return DetailTransport(training_grid, grid, fields, time_step, self.carrier, options)
@@ -93,15 +97,22 @@ class CarriedFrame:
 
 
 def shares_of(
-    carried: Float[Tensor, "pair channel y x"], true: Float[Tensor, "pair channel y x"]
+    carried: Float[Tensor, "pair channel y x"],
+    true: Float[Tensor, "pair channel y x"],
+    grid: Grid,
 ) -> tuple[float, ...]:
     r"""$\beta$ of `CarriedFrame`: $\langle \delta, \delta_S \rangle / \lVert \delta_S \rVert^2$.
 
     Args:
         carried: Changes $\delta_S = S u - u$.
         true: Changes $\delta$ of the same frames.
+        grid: Where they are sampled; products are integrals over its domain.
     """
-    product = (carried * true).sum((0, 2, 3))
-    square = carried.square().sum((0, 2, 3))
-    is_carried = square > _ROUNDING**2 * true.square().sum((0, 2, 3))
+    weights = torch.as_tensor(grid.quadrature_weights, dtype=true.dtype, device=true.device)
+
+    def product_of(one: Tensor, other: Tensor) -> Tensor:
+        return (weights * one * other).sum((0, 2, 3))
+
+    product, square = product_of(carried, true), product_of(carried, carried)
+    is_carried = square > _ROUNDING**2 * product_of(true, true)
     return tuple(float(share) for share in torch.where(is_carried, product / square, 0.0))

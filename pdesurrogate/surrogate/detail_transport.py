@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pdesurrogate.devices import full_precision
 from pdesurrogate.fields import Field
 from pdesurrogate.grids import Grid
 from pdesurrogate.operators import FlowMap, trace_back
@@ -102,18 +103,36 @@ class DetailTransport:
             before: Their resolved band, on the coarse grid.
             after: The resolved band at the end.
         """
+        start = interpolate(u, self.fine, self.lookup_grid, self.fields)
         end = interpolate(after, self.coarse, self.lookup_grid, self.fields)
-        return self.detail(self._moved(u, end, self.flow_map(before, after)))
+        moved = self._moved(start, end, self.flow_map(before, after))
+        return self.detail(restrict_fields(moved, self.fields, self.lookup_grid, self.fine))
 
-    def foreseen(self, u: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch channel y x"]:
-        r"""$S u$ from the beginning of the step alone: all of the fields, carried by their flow.
+    def foreseen_change(
+        self, u: Float[Tensor, "batch channel y x"]
+    ) -> Float[Tensor, "batch channel y x"]:
+        r"""$S u - u$ from the beginning of the step alone, carried by the flow of the band.
 
         The velocity halfway is that of what the first one has carried there, and goes on in a
-        straight line from there. What does not follow from transport stays as it is.
+        straight line from there. What does not follow from transport does not change. In float32,
+        whatever the network around it computes in.
 
         Args:
             u: The fields at the step's beginning, on the fine grid.
         """
+        with full_precision(u.device):
+            start = interpolate(u.float(), self.fine, self.lookup_grid, self.fields)
+            moved = self._moved(start, start, self._foreseen_flow(u.float()))
+            return restrict_fields(moved - start, self.fields, self.lookup_grid, self.fine)
+
+    def foreseen_change_of_band(
+        self, u: Float[Tensor, "batch channel y x"]
+    ) -> Float[Tensor, "batch channel m n"]:
+        """$R (S u - u)$: what the coarse grid sees of it."""
+        with full_precision(u.device):
+            return self.restrict(self.foreseen_change(u))
+
+    def _foreseen_flow(self, u: Tensor) -> FlowMap:
         assert self.carrier is not None
         grid, duration, substeps = self.map_grid, self.time_step, self.options.num_substeps
         band = interpolate(self.restrict(u), self.coarse, grid, self.fields)
@@ -123,23 +142,14 @@ class DetailTransport:
             half = trace_back([first, first], grid, duration, max(1, substeps // 2), start=0.5)
             middle = self.carrier.velocity(self.carrier.carry(band, band, half, 0.0), grid)
             velocities = [first, middle, 2 * middle - first]
-        flow = trace_back(velocities, grid, duration, substeps)
-        return self._moved(u, interpolate(u, self.fine, self.lookup_grid, self.fields), flow)
+        return trace_back(velocities, grid, duration, substeps)
 
-    def foreseen_change(
-        self, u: Float[Tensor, "batch channel y x"]
-    ) -> Float[Tensor, "batch channel m n"]:
-        """$R S u - R u$: what the coarse grid sees of `foreseen`."""
-        return self.restrict(self.foreseen(u)) - self.restrict(u)
-
-    def _moved(self, u: Tensor, end: Tensor, flow: FlowMap) -> Tensor:
-        """The fields of the fine grid, looked up where they are fine."""
+    def _moved(self, start: Tensor, end: Tensor, flow: FlowMap) -> Tensor:
+        """Fields of the look-up grid, carried."""
         assert self.carrier is not None
         lookup = self.lookup_grid
-        start = interpolate(u, self.fine, lookup, self.fields)
         flow = FlowMap(lookup, interpolate(flow.displacement, self.map_grid, lookup))
-        moved = self.carrier.carry(start, end, flow, self.time_step)
-        return restrict_fields(moved, self.fields, lookup, self.fine)
+        return self.carrier.carry(start, end, flow, self.time_step)
 
     def flow_map(
         self,

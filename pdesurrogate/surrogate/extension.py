@@ -85,7 +85,7 @@ class ExtensionModule(nn.Module):
         told = restrict(conditions, transport.fine, transport.coarse)
         last, before = frames[:, -1], coarse[:, -1]
         new = []
-        moved = None if self._foresight is None else self._foresight.foreseen_change(last)
+        moved = None if self._foresight is None else self._foresight.foreseen_change_of_band(last)
         for after in base.predict(coarse, told, moved).unbind(1):
             last = self._advanced(base, last, before, after, conditions)
             new.append(last)

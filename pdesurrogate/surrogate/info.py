@@ -34,8 +34,8 @@ class SurrogateInfo:
         dataset: Name of the dataset it was trained on.
         dataset_sha256: Identity of that dataset.
         parameters: Real numbers that were trained.
-        flops: Floating-point operations of one step of one trajectory on the training grid,
-            whatever the number of frames that the step predicts.
+        flops: Floating-point operations of the network in one step of one trajectory on the
+            training grid, whatever the number of frames that the step predicts.
         training_seconds: Wall time of the training.
         epochs: Epochs after which these weights were taken.
         seed: Seed of the training.
@@ -49,8 +49,8 @@ class SurrogateInfo:
             begins there instead of at the last frame. (Earlier runs have none.)
 
     Raises:
-        ValueError: If the statistics are of other fields, `bundle` is below 1, or there are several
-            frames to predict from one that is carried.
+        ValueError: If the statistics are of other fields, or `bundle` is below 1; with `carried`,
+            if `bundle` is above 1, changes are not what is predicted, or shares are missing.
     """
 
     name: str
@@ -84,6 +84,8 @@ class SurrogateInfo:
             raise ValueError(f"bundle must be at least 1, got {self.bundle}")
         if self.carried is not None and self.bundle > 1:
             raise ValueError(f"a frame is carried one step, but bundle is {self.bundle}")
+        if self.carried is not None and not self.predicts_change:
+            raise ValueError("a frame is carried, but predicts_change is false")
         if self.carried is not None and len(self.carried.shares) != len(self.fields):
             raise ValueError(
                 f"{len(self.carried.shares)} shares of carried change for {len(self.fields)} fields"

@@ -20,7 +20,7 @@ from pdesurrogate.models.part import Part
 from pdesurrogate.naming import unknown_name
 from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.surrogate.building import build_network
-from pdesurrogate.surrogate.detail_transport import DetailTransport
+from pdesurrogate.surrogate.carrying import Carrying
 from pdesurrogate.surrogate.files import read_surrogate, weights_of, write_surrogate
 from pdesurrogate.surrogate.info import SurrogateInfo
 
@@ -69,9 +69,7 @@ class Surrogate:
                 _positive(info.statistics.change_std),
             )
         )
-        shares = info.carried.shares if info.carried is not None else ()
-        self._shares = torch.tensor(shares, dtype=torch.float32, device=device)[:, None, None]
-        self._transports: dict[tuple[int, int], DetailTransport] = {}
+        self._carrying = None if info.carried is None else Carrying(info, info.carried, device)
         self._normalised_conditions = ConditionNormaliser(info.conditioning, device=self.device)
 
     @property
@@ -138,7 +136,14 @@ class Surrogate:
             fields: The last `history` frames in physical units.
             conditions: What the network is told besides, as it is told it.
             moved: As for `step`.
+
+        Raises:
+            ValueError: If `moved` is given to a surrogate that is not shown it.
         """
+        if self._carrying is None and moved is not None:
+            raise ValueError(
+                f"{self.info.name} is not shown transport: a step takes no change by it"
+            )
         if moved is None:
             moved = self._carried_change(fields[:, -1])
         output = self.module(self._channels(fields, conditions, moved))
@@ -305,31 +310,15 @@ class Surrogate:
         self, u: Float[Tensor, "batch channel y x"]
     ) -> Float[Tensor, "batch channel y x"] | None:
         """$S u - u$, if the network is shown it."""
-        if self.info.carried is None:
-            return None
-        transport = self._transport((u.shape[-2], u.shape[-1]))
-        with torch.autocast(u.device.type, enabled=False):
-            return transport.foreseen(u.float()) - u
+        return None if self._carrying is None else self._carrying.change(u)
 
     def _beginning(
         self, last: Float[Tensor, "batch 1 channel y x"], moved: Tensor | None
     ) -> Float[Tensor, "batch 1 channel y x"]:
         """The frame that predicted changes are added to."""
-        if moved is None:
+        if self._carrying is None or moved is None:
             return last
-        return last + self._shares * moved[:, None]
-
-    def _transport(self, shape: tuple[int, int]) -> DetailTransport:
-        """What carries frames of so many points."""
-        info = self.info
-        assert info.carried is not None
-        if shape not in self._transports:
-            trained = info.training_grid
-            grid = replace(trained, num_points=shape)
-            self._transports[shape] = info.carried.transport(
-                trained, grid, info.fields, info.time_step
-            )
-        return self._transports[shape]
+        return last + self._carrying.shares * moved[:, None]
 
     @property
     def _dimensions(self) -> tuple[str, ...]:

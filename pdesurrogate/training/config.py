@@ -91,7 +91,7 @@ class TrainingConfig:
             for a training in one go.
         predicts_change: Whether the network predicts the change of the last frame or the next
             frame itself.
-        is_transporting: Whether the network is shown where the flow of the last frame takes it, and
+        sees_transport: Whether the network sees where the flow of the last frame takes it, and
             predicts what that misses; see `pdesurrogate.surrogate.CarriedFrame`. For fields of
             which the equation knows what carries them.
         fields: Names of the predicted fields in channel order; None for the prognostic ones.
@@ -141,7 +141,7 @@ class TrainingConfig:
     mixture: dict[int, float] | None = None
     stages: tuple[Stage, ...] | None = None
     predicts_change: bool = True
-    is_transporting: bool = False
+    sees_transport: bool = False
     fields: tuple[str, ...] | None = None
     conditioning: tuple[str, ...] | None = None
     validation_steps: int = 8
@@ -235,9 +235,14 @@ class TrainingConfig:
                 f"validation_lead {self.validation_lead} lies beyond the "
                 f"{self.validation_steps} validation_steps"
             )
-        if self.is_transporting and self.bundle > 1:
+        if self.sees_transport and self.bundle > 1:
             raise ValueError(
-                f"is_transporting carries a frame one step, but bundle is {self.bundle}: choose one"
+                f"with sees_transport bundle must be 1, got {self.bundle}: one frame is carried"
+            )
+        if self.sees_transport and not self.predicts_change:
+            raise ValueError(
+                "with sees_transport predicts_change must be true: what is learned is what "
+                "transport misses"
             )
         if self.level_loss > 0 and self.compile:
             raise ValueError("level_loss looks into the network, which compile closes: choose one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -56,8 +57,11 @@ HOW_NOT_WHAT = (*(name for name in FREE if name != "data"), "compile", "shard")
 IN_MEMORY_BYTES = 2**30
 """A training split smaller than this is read once and kept."""
 
-_SHARE_TRAJECTORIES, _SHARE_PAIRS = 16, 64
-"""Frames, at most, that the shares of carried change are fitted to: numbers of two digits."""
+_SHARE_TRAJECTORIES, _SHARE_PAIRS, _SHARE_POINTS = 16, 64, 2**19
+"""Frames and their points, at most, that the shares of carried change are fitted to.
+
+They are numbers of two digits.
+"""
 
 
 def completed(config: TrainingConfig, spec: ModelSpec, data: Ladder) -> TrainingConfig:
@@ -220,19 +224,8 @@ def untrained_surrogate(
             if earlier
             else condition_statistics(data, resolution, config.conditioning or ())
         ),
-        carried=(
-            earlier.carried
-            if earlier
-            else carried_frame(data, resolution, fields)
-            if config.is_transporting
-            else None
-        ),
+        carried=_carried(spec, data, resolution, config, earlier),
     )
-    if info.carried is not None and isinstance(spec, models.ConstrainedUNet):
-        raise ValueError(
-            "is_transporting must be false for a ConstrainedUNet: what is carried does not keep to "
-            "its output space"
-        )
     spec.check_fields(info.fields, info.statistics, info.predicts_change, info.bundle)
     model, _ = described(spec)
     with answering_for(spec, model):
@@ -250,6 +243,26 @@ def untrained_surrogate(
     return Surrogate(module, info)
 
 
+def _carried(
+    spec: ModelSpec,
+    data: Ladder,
+    resolution: int,
+    config: TrainingConfig,
+    earlier: SurrogateInfo | None,
+) -> CarriedFrame | None:
+    """What the network is shown of transport, if anything."""
+    if earlier is not None:
+        return earlier.carried
+    if not config.sees_transport:
+        return None
+    if spec.keeps_to_a_space:
+        raise ValueError(
+            f"sees_transport must be false for {type(spec).__name__}: what is carried does not "
+            "keep to the output space that the network keeps to"
+        )
+    return carried_frame(data, resolution, tuple(data.fields[name] for name in config.fields or ()))
+
+
 def carried_frame(data: Ladder, resolution: int, fields: Sequence[Field]) -> CarriedFrame:
     """What transport makes of a frame, with each field's share in it from the training split.
 
@@ -259,23 +272,30 @@ def carried_frame(data: Ladder, resolution: int, fields: Sequence[Field]) -> Car
         fields: The predicted fields.
 
     Raises:
-        ValueError: If nothing is known of what carries the fields.
+        ValueError: If nothing is known of what carries the fields, or no run could keep it.
     """
     names = [field.name for field in fields]
     carrier = data.equation.carrier(fields)
     if carrier is None:
         raise ValueError(
-            f"is_transporting must be false: nothing is known of what carries {', '.join(names)}"
+            f"sees_transport must be false: nothing is known of what carries {', '.join(names)}"
         )
     unweighted = CarriedFrame(carrier, (1.0,) * len(fields))
-    unweighted.to_dict()  # refuses what could not be saved at the end
+    try:
+        unweighted.to_dict()
+    except ValueError as error:
+        raise ValueError(f"sees_transport must be false: a run cannot keep its {error}") from error
     grid = data.grid(resolution)
     transport = unweighted.transport(grid, grid, fields, data.time_step)
-    frames = load_frames(data, "train", resolution, names, slice(0, _SHARE_TRAJECTORIES))
+    wanted = max(4, min(_SHARE_PAIRS, _SHARE_POINTS // math.prod(grid.num_points)))
+    trajectories = slice(0, min(wanted, _SHARE_TRAJECTORIES))
+    frames = load_frames(data, "train", resolution, names, trajectories)
     before, after = (u.flatten(0, 1) for u in (frames[:, :-1], frames[:, 1:]))
-    chosen = torch.arange(0, len(before), -(-len(before) // _SHARE_PAIRS))
+    chosen = torch.arange(0, len(before), -(-len(before) // wanted))
     u, true = before[chosen], after[chosen] - before[chosen]
-    return replace(unweighted, shares=shares_of(transport.foreseen(u) - u, true))
+    with torch.no_grad():
+        carried = torch.cat([transport.foreseen_change(piece) for piece in u.split(4)])
+    return replace(unweighted, shares=shares_of(carried, true, grid))
 
 
 def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:

@@ -108,7 +108,8 @@ def continue_from(earlier: Surrogate, extended: Surrogate, *, freeze: bool) -> S
         freeze: Whether the earlier weights stay as they are from now on.
 
     Returns:
-        `extended` with the earlier one's weights: the same predictions of the resolved band.
+        `extended` with the earlier one's weights: the same predictions of the resolved band, but
+        for networks that see transport, which from now on see that of the finer field.
     """
     weights, inside = earlier.module.state_dict(), extended.module
     while inside.state_dict().keys() != weights.keys():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,17 +12,17 @@ import torch
 import pdesurrogate as ps
 from pdesurrogate.cli import main
 from pdesurrogate.data import Ladder, load_frames
-from pdesurrogate.evaluation.protocols import Setting, Transported
+from pdesurrogate.evaluation.protocols import InformedStep, Setting, Transported
 from pdesurrogate.models import ConstrainedUNet, MultiResNet
 from pdesurrogate.solvers import Carrier, FieldCarrier, PeriodicNavierStokes
 from pdesurrogate.surrogate import Extension, Surrogate
-from pdesurrogate.training import TrainingConfig
+from pdesurrogate.training import Stage, TrainingConfig, Unrolled
 from pdesurrogate.training.preparation import carried_frame
 from pdesurrogate.transfer import prolong, restrict
 
 SPEC = MultiResNet(width=4, levels=2)
 BRIEF = TrainingConfig(
-    epochs=2, batch_size=4, is_transporting=True, validation_steps=2, validation_windows=2
+    epochs=2, batch_size=4, sees_transport=True, validation_steps=2, validation_windows=2
 )
 
 
@@ -54,7 +55,7 @@ def test_the_share_is_fitted_and_leaves_less_to_learn(ladder: Ladder) -> None:
     carried = carried_frame(ladder, 16, fields)
     frames, grid = load_frames(ladder, "test", 16, ("vorticity",)), ladder.grid(16)
     u, true = frames[:, 2], frames[:, 3] - frames[:, 2]
-    change = carried.transport(grid, grid, fields, ladder.time_step).foreseen(u) - u
+    change = carried.transport(grid, grid, fields, ladder.time_step).foreseen_change(u)
     (share,) = carried.shares
     assert 0.5 < share < 1.2
     left = [float((true - s * change).norm() / true.norm()) for s in (share, 0.0)]
@@ -72,7 +73,7 @@ def test_a_saved_run_is_the_trained_one_and_begins_where_transport_ends(
     for parameter in zeroed.module.parameters():
         parameter.zero_()
     grid, u = ladder.grid(16), window[:, 0]
-    change = carried.transport(grid, grid, surrogate.info.fields, 0.25).foreseen(u) - u
+    change = carried.transport(grid, grid, surrogate.info.fields, 0.25).foreseen_change(u)
     torch.testing.assert_close(zeroed.step(window)[:, 0], u + carried.shares[0] * change)
     learned = surrogate.step(window)
     assert not torch.allclose(learned, zeroed.step(window), atol=1e-2)
@@ -114,9 +115,11 @@ def test_what_cannot_be_carried_is_refused_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(ValueError, match="bundle is 2"):
-        TrainingConfig(is_transporting=True, bundle=2)
-    with pytest.raises(ValueError, match="must be false for a ConstrainedUNet"):
+    with pytest.raises(ValueError, match="bundle must be 1, got 2"):
+        TrainingConfig(sees_transport=True, bundle=2)
+    with pytest.raises(ValueError, match="predicts_change must be true"):
+        TrainingConfig(sees_transport=True, predicts_change=False)
+    with pytest.raises(ValueError, match="sees_transport must be false for ConstrainedUNet"):
         ps.train(ConstrainedUNet(width=4, levels=1), ladder, 16, tmp_path / "a", BRIEF)
 
     def own(*_: object, **__: object) -> Carrier:
@@ -124,11 +127,11 @@ def test_what_cannot_be_carried_is_refused_in_a_sentence(
 
     with monkeypatch.context() as patch:
         patch.setattr(PeriodicNavierStokes, "carrier", own)
-        with pytest.raises(ValueError, match="class of carrier 'Homemade'"):
+        with pytest.raises(ValueError, match=r"sees_transport must be false: .*'Homemade'"):
             ps.train(SPEC, ladder, 16, tmp_path / "b", BRIEF)
     words = ["--data", str(ladder.path), "--resolution", "16", "--model", "MultiResNet"]
     words += ["--fields", "[velocity_x]", "--validation_steps", "2"]
-    code = main(["train", *words, "--is_transporting", "true", "--out", str(tmp_path / "c")])
+    code = main(["train", *words, "--sees_transport", "true", "--out", str(tmp_path / "c")])
     assert code == 2
     assert "nothing is known of what carries velocity_x" in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
@@ -146,13 +149,12 @@ def test_a_finer_grid_tells_the_network_what_it_knows(ladder: Ladder, run: Path)
         info.fields,
         info.time_step,
         carrier=ladder.equation.carrier(info.fields),
-        carried=info.carried,
-        informed_step=surrogate.step,
+        informed=InformedStep(surrogate.step, info.carried),
     )
     told = Transported().carry(surrogate.step, setting)(window)[:, 0]
     untold = Transported(informs=False).carry(surrogate.step, setting)(window)[:, 0]
     foresight = info.carried.from_finer(coarse, fine, info.fields, info.time_step)
-    moved = foresight.foreseen_change(window[:, 0])
+    moved = foresight.foreseen_change_of_band(window[:, 0])
     band = restrict(window, fine, coarse)
     for found, step in ((told, surrogate.step(band, moved)), (untold, surrogate.step(band))):
         # Prolongation drops the coarse grid's Nyquist mode.
@@ -167,6 +169,7 @@ def test_a_finer_grid_tells_the_network_what_it_knows(ladder: Ladder, run: Path)
 def test_a_level_on_top_of_it_starts_as_transported(ladder: Ladder, run: Path) -> None:
     base = Surrogate.load(run)
     info, carrier = base.info, ladder.equation.carrier(base.info.fields)
+    assert info.carried is not None
     extended = Extension().on(base, ladder.grid(32), carrier)
     window = load_frames(ladder, "test", 32, ("vorticity",))[:, :1]
     setting = Setting(
@@ -175,8 +178,45 @@ def test_a_level_on_top_of_it_starts_as_transported(ladder: Ladder, run: Path) -
         info.fields,
         info.time_step,
         carrier=carrier,
-        carried=info.carried,
-        informed_step=base.step,
+        informed=InformedStep(base.step, info.carried),
     )
     expected = Transported().carry(base.step, setting)(window)
     torch.testing.assert_close(extended.step(window), expected, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_finer_grid_knows_more_of_the_band(ladder: Ladder) -> None:
+    """No network: what the whole fine field makes of the band is nearer to the truth."""
+    fields, (coarse, fine) = (ladder.fields["vorticity"],), (ladder.grid(16), ladder.grid(32))
+    carried = carried_frame(ladder, 16, fields)
+    frames = load_frames(ladder, "test", 32, ("vorticity",))
+    u, band = frames[:, 2], restrict(frames[:, 2:4], fine, coarse)
+    true = band[:, 1] - band[:, 0]
+    own = carried.transport(coarse, coarse, fields, ladder.time_step).foreseen_change(band[:, 0])
+    told = carried.from_finer(coarse, fine, fields, ladder.time_step).foreseen_change_of_band(u)
+    assert (true - told).norm() < 0.8 * (true - own).norm()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"history": 2, "noise": 0.1, "frame_stride": 1},
+        {"objective": Unrolled(2), "accumulation": 2},
+        {"mixture": {16: 0.5, 32: 0.5}, "level_loss": 0.1},
+        {"stages": (Stage(16, 1), Stage(32, 1, trajectories=2, freeze=True))},
+        {"precision": "bf16"},
+    ],
+)
+def test_it_goes_with_the_other_ways_to_train(
+    ladder: Ladder, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    config = replace(BRIEF, epochs=1, **options)
+    trained = ps.train(SPEC, ladder, 16, tmp_path / "run", config)
+    again = Surrogate.load(tmp_path / "run")
+    grid = again.info.training_grid
+    frames = load_frames(ladder, "test", grid.resolution, ("vorticity",))
+    given, truth = frames[:, : again.info.history], frames[:, again.info.history]
+    with torch.no_grad():
+        found = again.step(given)[:, -1]
+        assert torch.equal(found, trained.step(given)[:, -1])
+    assert (found - truth).norm() < 0.8 * (given[:, -1] - truth).norm()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from inspect import isabstract
 
-from pdesurrogate.evaluation.protocols.base import Setting, Step, TransferProtocol
+from pdesurrogate.evaluation.protocols.base import InformedStep, Setting, Step, TransferProtocol
 from pdesurrogate.evaluation.protocols.extended import Extended
 from pdesurrogate.evaluation.protocols.native import Native
 from pdesurrogate.evaluation.protocols.polyphase import Polyphase
@@ -17,6 +17,7 @@ from pdesurrogate.naming import unknown_name
 
 __all__ = [
     "Extended",
+    "InformedStep",
     "Native",
     "Polyphase",
     "Projected",

@@ -25,11 +25,21 @@ A window holds frames in a row, oldest first, at least as many as the step looks
 returned are the latest frames, as many as the next step needs and never fewer than are new.
 """
 
-InformedStep = Callable[
-    [Float[Tensor, "batch time channel y x"], Float[Tensor, "batch field y x"]],
-    Float[Tensor, "batch latest channel y x"],
-]
-"""A step that is told $S u - u$ of the last frame instead of finding it from the window."""
+
+@dataclass(frozen=True)
+class InformedStep:
+    """A step of a network that is shown the change by transport, told it instead of finding it.
+
+    Args:
+        step: Of a window on the training grid and $S u - u$ of its last frame, on that grid.
+        carried: What makes that change.
+    """
+
+    step: Callable[
+        [Float[Tensor, "batch time channel y x"], Float[Tensor, "batch field y x"]],
+        Float[Tensor, "batch latest channel y x"],
+    ]
+    carried: CarriedFrame
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,7 @@ class Setting:
             validation split on the training grid, see `evaluation.trust`.
         extension: What the surrogate was extended by for the evaluation grid, a surrogate of that
             grid; None if it was not.
-        carried: What the step is shown of transport besides the window; None if nothing.
-        informed_step: With `carried`, the step with a second argument: the change by transport on
-            the training grid, for who knows it better than the window tells.
+        informed: The step as one that can be told what a finer grid knows; None if it cannot.
     """
 
     training_grid: Grid
@@ -63,8 +71,7 @@ class Setting:
     carrier: Carrier | None = None
     trust: tuple[float, ...] = ()
     extension: Surrogate | None = None
-    carried: CarriedFrame | None = None
-    informed_step: InformedStep | None = None
+    informed: InformedStep | None = None
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ class Transported(TransferProtocol):
     def carry(self, step: Step, setting: Setting) -> Step:
         """The step that predicts on the training grid and carries the detail along.
 
+        Where `setting.informed` is, and is to be used, it steps on the training grid, not `step`.
+
         Raises:
             ValueError: If nothing is known of what carries the fields.
         """
@@ -100,13 +102,15 @@ class Transported(TransferProtocol):
 
     def _informed(self, step: Step, setting: Setting) -> _StepOfBoth:
         """The step on the training grid, told what the fine one knows if it can be told."""
-        informed = setting.informed_step
-        if setting.carried is None or informed is None:
+        informed = setting.informed
+        if informed is None:
             return _plain(step)
-        foresight = setting.carried.from_finer(
+        foresight = informed.carried.from_finer(
             setting.training_grid, setting.evaluation_grid, setting.fields, setting.time_step
         )
-        return lambda restricted, fine: informed(restricted, foresight.foreseen_change(fine))
+        return lambda restricted, fine: informed.step(
+            restricted, foresight.foreseen_change_of_band(fine)
+        )
 
 
 _StepOfBoth = Callable[[Tensor, Tensor], Tensor]
