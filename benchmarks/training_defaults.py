@@ -68,6 +68,7 @@ SETTINGS: dict[str, Setting] = {
     "history2": Setting({"history": 2}),
     "direct": Setting({"predicts_change": False}),
     "batch8": Setting({"batch_size": 8}),
+    "sees": Setting({"sees_transport": True}),
     "warmup0.2": Setting({"warmup": 0.2}),
     "ema": Setting({"ema_decay": 0.99}),
     "noise0.1": Setting({"noise": 0.1}),
@@ -126,6 +127,7 @@ def _measured(name: str, model: str, seed: int, data: Ladder, folder: Path) -> d
         return dict(json.loads(kept.read_text()))
     setting, started = SETTINGS[name], time.process_time()
     base = {"epochs": DemoConfig().epochs, "seed": seed, "learning_rate": BASE_RATES[model]}
+    base["batch_size"] = 16
     options = {**base, **setting.training}
     if options.get("min_learning_rate") == CONSTANT:
         options["min_learning_rate"] = options["learning_rate"]

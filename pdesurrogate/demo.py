@@ -36,6 +36,10 @@ DEMO_MODELS: dict[str, ModelSpec] = {
 """Names of the demo's runs and their models, of about half a million parameters each."""
 
 
+_BATCH_SIZE = 16
+"""Twice the default: the networks are a tenth worse, and trained in four fifths of the time."""
+
+
 @dataclass(frozen=True)
 class DemoConfig:
     """The size of the demo. The defaults take some minutes on two cores.
@@ -177,7 +181,8 @@ def _learn(runs: Path, data: Ladder, config: DemoConfig, name: str) -> None:
     In whichever process it lands, with one thread: networks this small gain a fifth from a second
     one on an idle machine, and take ten times as long with it on a busy one.
     """
-    run, training = runs / name, TrainingConfig(epochs=config.epochs, seed=config.seed)
+    training = TrainingConfig(epochs=config.epochs, seed=config.seed, batch_size=_BATCH_SIZE)
+    run = runs / name
     with one_thread():
         train(DEMO_MODELS[name], data, data.resolutions[0], run, training, resume=run.exists())
         is_first = name == next(iter(DEMO_MODELS))

@@ -62,7 +62,7 @@ class TrainingConfig:
     Args:
         epochs: Passes over the training windows.
         batch_size: Windows per optimiser step, over all processes; the last batch of an epoch may
-            be smaller.
+            be smaller. Of 8 and 16 the smaller one learns more in as many epochs.
         accumulation: Pieces in which a batch is computed, one after the other, to save memory; the
             result is that of the whole batch up to rounding.
         learning_rate: AdamW's rate at the end of the warm-up; None for the model's own.
@@ -123,7 +123,7 @@ class TrainingConfig:
     """
 
     epochs: int = 20
-    batch_size: int = 16
+    batch_size: int = 8
     accumulation: int = 1
     learning_rate: float | None = None
     weight_decay: float = 1e-5

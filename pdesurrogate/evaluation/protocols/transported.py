@@ -33,7 +33,8 @@ class Transported(TransferProtocol):
     A network that is shown what transport makes of a frame is shown what it makes of the whole fine
     field, as the training grid sees it, $R\,S u$ instead of $S R u$. What small scales do to the
     large ones while they are stirred is then known where before it had to be guessed: the finer
-    grid brings information into the resolved band, though no fine frame was ever trained on.
+    grid brings information into the resolved band, though no fine frame was ever trained on. What
+    the detail changes is weighed by the trust that is left in it.
 
     Args:
         options: How finely the detail is carried.
@@ -105,12 +106,25 @@ class Transported(TransferProtocol):
         informed = setting.informed
         if informed is None:
             return _plain(step)
-        foresight = informed.carried.from_finer(
-            setting.training_grid, setting.evaluation_grid, setting.fields, setting.time_step
-        )
-        return lambda restricted, fine: informed.step(
-            restricted, foresight.foreseen_change_of_band(fine)
-        )
+        here, carried = setting.training_grid, informed.carried
+        known = (setting.fields, setting.time_step)
+        foresight = carried.from_finer(here, setting.evaluation_grid, *known)
+        own = carried.transport(here, here, *known)
+        shares = iter(setting.trust if self.shrinks else ())
+        share = 1.0  # of what the detail changes
+
+        def told(restricted: Tensor, fine: Tensor) -> Tensor:
+            nonlocal share
+            change = foresight.foreseen_change_of_band(fine) if share > 0 else None
+            if share < 1:
+                without = own.foreseen_change(restricted[:, -1, : fine.shape[1]])
+                change = without if change is None else without + share * (change - without)
+            for _ in range(setting.bundle):
+                share = next(shares, share)
+            assert change is not None
+            return informed.step(restricted, change)
+
+        return told
 
 
 _StepOfBoth = Callable[[Tensor, Tensor], Tensor]
