@@ -31,7 +31,8 @@ class FNO(ModelSpec):
     - Normalisation is off: its statistics run over the grid, so that the detail that only a finer
       grid shows would change the response to all the rest.
     - The positional embedding is off: on a periodic box the equations look the same everywhere,
-      and a network that is not told where it is commutes with translations as they do.
+      and a network that is not told where it is commutes with translations as they do. Where a
+      force stands still, switch it on: it takes a sixth off the rollouts of a Kolmogorov flow.
     - Along a direction with walls the field is continued by even reflection, which makes it
       periodic on a box of twice the length; wavenumbers are those of that box. On a sphere it is
       continued across the pole instead, which closes the meridians to circles.
