@@ -110,9 +110,13 @@ def _native_clause(ratios: dict[Series, Estimate]) -> str:
         series, ratio = next(iter(whole.items()))
         verb = "grows to" if worse else "stays at"
         name = series.method.name
-        return f"{name}’s native error {verb} {times(ratio.mean)} its error at the training grid"
+        where = "in the resolved band"
+        return (
+            f"{name}’s native error {where} {verb} {times(ratio.mean)} its error at the training "
+            "grid"
+        )
     if not worse and not num_broken:
-        return f"every model used as it is keeps its accuracy (its errors are {span} as large)"
+        return f"every model used as it is keeps its error in the resolved band ({span} as large)"
     if len(worse) == len(whole) or num_broken:
         return f"models used as they are err {span} as much{suffix}"
     return (

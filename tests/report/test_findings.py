@@ -50,7 +50,8 @@ def test_headline_of_a_reversed_world_says_the_reverse(mock: Mock) -> None:
     study = Study.of(_clean(mock[0], native, 1.5))
     text = headline(study, FIELD)
     assert (
-        "every model used as it is keeps its accuracy (its errors are 0.990–1.02× as large)" in text
+        "every model used as it is keeps its error in the resolved band (0.990–1.02× as large)"
+        in text
     )
     assert "the error in the resolved band is 1.50× that at the training grid" in text
     assert "stays" not in text
@@ -65,7 +66,8 @@ def test_headline_of_a_mixed_world_counts(mock: Mock) -> None:
 def test_headline_of_one_model_names_it(mock: Mock) -> None:
     root = _clean(mock[0], {"FNO": 5.1}, 1.0).sel(run=["FNO", "persistence"])
     assert headline(Study.of(root), FIELD) == (
-        "At 4 times the training grid, FNO’s native error grows to 5.10× its error at the training "
+        "At 4 times the training grid, FNO’s native error in the resolved band grows to 5.10× its "
+        "error at the training "
         "grid; projected, the error in the resolved band stays at 1.00×."
     )
 
