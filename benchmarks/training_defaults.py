@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,9 +39,6 @@ RESULTS = Path(__file__).with_name("results")
 BASE_RATES = {"multi-resnet": 2e-3, "residual-unet": 2e-3, "fno": 1e-2}
 """Of all settings that do not name another, whatever the models' own have become."""
 
-CONSTANT = math.inf
-"""In place of the rate at the cosine's end: that at its beginning."""
-
 LEADS = (1, 4, 8, 12)
 STARTS = (3, 8, 12)
 """Last given frames; every history up to four frames has them."""
@@ -55,10 +51,12 @@ class Setting:
     Args:
         training: Options of the training.
         model: Options of the model.
+        is_constant: Whether the rate stays what it is after the warm-up.
     """
 
     training: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
+    is_constant: bool = False
 
 
 SETTINGS: dict[str, Setting] = {
@@ -72,7 +70,7 @@ SETTINGS: dict[str, Setting] = {
     "warmup0.2": Setting({"warmup": 0.2}),
     "ema": Setting({"ema_decay": 0.99}),
     "noise0.1": Setting({"noise": 0.1}),
-    "constant": Setting({"min_learning_rate": CONSTANT}),
+    "constant": Setting(is_constant=True),
     "unroll2": Setting({"objective": Unrolled(2)}),
     "unroll4": Setting({"objective": Unrolled(4)}),
     "cut2": Setting({"objective": CutGradients(2)}),
@@ -129,7 +127,7 @@ def _measured(name: str, model: str, seed: int, data: Ladder, folder: Path) -> d
     base = {"epochs": DemoConfig().epochs, "seed": seed, "learning_rate": BASE_RATES[model]}
     base["batch_size"] = 16
     options = {**base, **setting.training}
-    if options.get("min_learning_rate") == CONSTANT:
+    if setting.is_constant:
         options["min_learning_rate"] = options["learning_rate"]
     config = TrainingConfig(**options)
     spec = replace(DEMO_MODELS[model], **setting.model)

@@ -185,6 +185,7 @@ class SurrogateEntry:
         conditions = start[:, -1:, len(info.fields) :]
 
         def step(window: Float[Tensor, "batch time channel y x"]) -> Tensor:
+            """The protocol's step, held to what it owes and given its conditions back."""
             # Frames further back would be carried for nothing.
             predicted = carried(window[:, -info.history :])[:, :, : len(info.fields)]
             if predicted.shape[1] < info.bundle:

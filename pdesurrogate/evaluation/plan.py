@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,8 +121,6 @@ def plan_evaluation(
         require_applicable(wanted, entries, rungs)
     entries = with_trust(entries, wanted, rungs, data, num_steps)
     is_native = [isinstance(protocol, Native) for protocol in wanted]
-    told = {name for info in infos for name in info.condition_names}
-    loaded_fields = {*fields, *data.prognostic_fields, *told}
     return Plan(
         data=data,
         entries=(*entries, *_baselines(tuple(fields.values()), trained, data, device)),
@@ -131,16 +129,22 @@ def plan_evaluation(
         resolutions=rungs,
         band_grid=band_grid,
         fields=tuple(fields.values()),
-        loaded_fields=tuple(
-            name
-            for name in (*data.fields, *data.parameters, *data.fixed_parameters)
-            if name in loaded_fields
-        ),
+        loaded_fields=_loaded_fields(fields, infos, data),
         split=split,
         trajectories=_trajectories(split, num_trajectories, data),
         history=history,
         num_steps=num_steps,
     )
+
+
+def _loaded_fields(
+    scored: Iterable[str], infos: Sequence[SurrogateInfo], data: Ladder
+) -> tuple[str, ...]:
+    """What is read: what is scored, what the solver needs, and what the surrogates are told."""
+    told = {name for info in infos for name in info.condition_names}
+    needed = {*scored, *data.prognostic_fields, *told}
+    known = (*data.fields, *data.parameters, *data.fixed_parameters)
+    return tuple(name for name in known if name in needed)
 
 
 def _entries(

@@ -208,6 +208,7 @@ def load_extension(
     copied = Surrogate(copy.deepcopy(base.module).cpu(), base.info)
 
     def build(info: SurrogateInfo, path: Path) -> nn.Module:
+        """The untrained level on top of the base."""
         if info.model != MODEL:
             raise ValueError(f"{path} describes a {info.model}, not an extension")
         options: dict[str, Any] = {**info.options}

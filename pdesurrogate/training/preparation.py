@@ -40,6 +40,7 @@ from pdesurrogate.training.validation import RolloutValidation, spread_windows
 __all__ = [
     "IN_MEMORY_BYTES",
     "bound_loss",
+    "carried_frame",
     "check_fit",
     "completed",
     "dataset_identity",

@@ -46,6 +46,20 @@ def test_a_taylor_green_vortex_stays_where_it_is_and_decays() -> None:
     assert (found - after).abs().max() < 2e-4
 
 
+def test_a_mean_wind_carries_and_is_kept() -> None:
+    """Vorticity knows nothing of it; a shear that it carries along itself stays as it is."""
+    equation = PeriodicNavierStokes(viscosity=0.0)
+    grid = PeriodicBox((16, 64))
+    x = places(grid, DOUBLE)[1]
+    winds = torch.stack([torch.full_like(x, 0.5), torch.sin(x)])[None]
+    fields = tuple(field for field in equation.fields if field.name.startswith("velocity"))
+    carrier = equation.carrier(fields)
+    assert carrier is not None
+    after = whole_step(carrier, winds, winds, grid, 0.5)
+    expected = torch.stack([winds[0, 0], torch.sin(x - 0.25)])[None]
+    torch.testing.assert_close(after, expected, rtol=0, atol=2e-5)
+
+
 def test_a_passive_tracer_in_a_uniform_gradient_is_lifted_by_the_way_it_went() -> None:
     """Exact where the flow is a shear along y that is the same everywhere along it."""
     equation = PeriodicNavierStokes(viscosity=0.0, tracer_diffusivity=0.0, tracer_gradient=2.0)

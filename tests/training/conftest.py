@@ -26,6 +26,24 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
     )
 
 
+@pytest.fixture(scope="session")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    """A stirred flow that 16 x 16 points do not resolve and 32 x 32 do better."""
+    return generate(
+        "kolmogorov",
+        tmp_path_factory.mktemp("data") / "ladder",
+        workers=1,
+        resolutions=[16, 32],
+        reference_resolution=48,
+        steps_per_frame=16,
+        num_frames=6,
+        spin_up_frames=4,
+        batch_size=2,
+        splits={"train": 4, "valid": 2, "test": 2},
+        accuracy_trajectories=0,
+    )
+
+
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """Where a run goes."""

@@ -22,23 +22,6 @@ BRIEF = TrainingConfig(
 
 
 @pytest.fixture(scope="module")
-def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
-    return ps.generate(
-        "kolmogorov",
-        tmp_path_factory.mktemp("extending") / "data",
-        workers=1,
-        resolutions=[16, 32],
-        reference_resolution=32,
-        steps_per_frame=16,
-        num_frames=6,
-        spin_up_frames=2,
-        batch_size=2,
-        splits={"train": 4, "valid": 2, "test": 2},
-        accuracy_trajectories=0,
-    )
-
-
-@pytest.fixture(scope="module")
 def run(ladder: Ladder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("extending") / "run"
     config = TrainingConfig(epochs=1, validation_steps=1, validation_windows=2)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import pdesurrogate as ps
 from pdesurrogate.cli import main
@@ -24,23 +25,6 @@ SPEC = MultiResNet(width=4, levels=2)
 BRIEF = TrainingConfig(
     epochs=2, batch_size=4, sees_transport=True, validation_steps=2, validation_windows=2
 )
-
-
-@pytest.fixture(scope="module")
-def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
-    return ps.generate(
-        "kolmogorov",
-        tmp_path_factory.mktemp("transporting") / "data",
-        workers=1,
-        resolutions=[16, 32],
-        reference_resolution=48,
-        steps_per_frame=16,
-        num_frames=6,
-        spin_up_frames=4,
-        batch_size=2,
-        splits={"train": 4, "valid": 2, "test": 2},
-        accuracy_trajectories=0,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +147,40 @@ def test_a_finer_grid_tells_the_network_what_it_knows(ladder: Ladder, run: Path)
             restrict(found, fine, coarse), restrict(expected, fine, coarse), rtol=1e-4, atol=1e-4
         )
     assert not torch.allclose(told, untold, atol=1e-2)
+
+
+@torch.no_grad()
+def test_what_is_told_counts_as_far_as_there_is_trust(ladder: Ladder) -> None:
+    fields, (coarse, fine) = (ladder.fields["vorticity"],), (ladder.grid(16), ladder.grid(32))
+    carried = carried_frame(ladder, 16, fields)
+    changes: list[Tensor] = []
+
+    def step(window: Tensor, moved: Tensor) -> Tensor:
+        changes.append(moved)
+        return window  # the band stays, so that only the trust differs from step to step
+
+    setting = Setting(
+        coarse,
+        fine,
+        fields,
+        ladder.time_step,
+        carrier=ladder.equation.carrier(fields),
+        trust=(0.5, 0.0),
+        informed=InformedStep(step, carried),
+    )
+    window = load_frames(ladder, "test", 32, ("vorticity",))[:, :1]
+    for shrinks, shares in ((True, (1.0, 0.5, 0.0, 0.0)), (False, (1.0, 1.0, 1.0, 1.0))):
+        changes.clear()
+        inform = Transported(shrinks=shrinks)._informed(lambda u: u, setting)
+        restricted = restrict(window, fine, coarse)
+        for _ in shares:
+            inform(restricted, window[:, 0])
+        known = (fields, ladder.time_step)
+        own = carried.transport(coarse, coarse, *known).foreseen_change(restricted[:, 0])
+        foresight = carried.from_finer(coarse, fine, *known)
+        told = foresight.foreseen_change_of_band(window[:, 0])
+        for change, share in zip(changes, shares, strict=True):
+            torch.testing.assert_close(change, own + share * (told - own))
 
 
 @torch.no_grad()

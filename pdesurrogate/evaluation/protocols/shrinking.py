@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, repeat
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,7 +13,12 @@ from pdesurrogate.evaluation.protocols.base import Setting, Step
 from pdesurrogate.evaluation.trust import OCTAVE_EXPONENT
 from pdesurrogate.transfer import interpolate, prolong_fields, restrict_fields
 
-__all__ = ["shrinking_detail"]
+__all__ = ["shrinking_detail", "trust_by_frame"]
+
+
+def trust_by_frame(trust: Sequence[float]) -> Iterator[float]:
+    """The trust in each predicted frame; the last one holds for all beyond, 1 where none is known."""
+    return chain(trust, repeat(trust[-1] if trust else 1.0))
 
 
 def shrinking_detail(step: Step, setting: Setting, trust: tuple[float, ...]) -> Step:
@@ -37,9 +45,8 @@ class _Shrinking:
     """One rollout, counting its frames."""
 
     def __init__(self, step: Step, setting: Setting, trust: tuple[float, ...]) -> None:
-        self.step, self.setting, self.trust = step, setting, trust
+        self.step, self.setting, self.trust = step, setting, trust_by_frame(trust)
         self.whole: Tensor | None = None
-        self.num_shown = 0
 
     def __call__(
         self, window: Float[Tensor, "batch time channel y x"]
@@ -64,11 +71,7 @@ class _Shrinking:
                 lambda u: interpolate(u, coarse, fine, fields),
             )
         )
-        shares = [self._next_share() for _ in range(self.setting.bundle)]
+        shares = list(islice(self.trust, self.setting.bundle))
         share = torch.tensor(shares, dtype=new.dtype, device=new.device)[:, None, None, None]
         inside = share ** (1 / OCTAVE_EXPONENT) * (smooth - band)
         return torch.cat([kept, band + inside + share * (new - smooth)], dim=1)
-
-    def _next_share(self) -> float:
-        self.num_shown += 1
-        return self.trust[min(self.num_shown, len(self.trust)) - 1]

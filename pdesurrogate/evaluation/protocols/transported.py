@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.evaluation.protocols.base import Setting, Step, TransferProtocol
-from pdesurrogate.evaluation.protocols.shrinking import shrinking_detail
+from pdesurrogate.evaluation.protocols.shrinking import shrinking_detail, trust_by_frame
 from pdesurrogate.surrogate import DetailTransport, TransportOptions
 
 __all__ = ["Transported"]
@@ -86,6 +87,7 @@ class Transported(TransferProtocol):
         def transported(
             window: Float[Tensor, "batch time channel y x"],
         ) -> Float[Tensor, "batch latest channel y x"]:
+            """One step of a window on the evaluation grid."""
             restricted = transport.restrict(window)
             stepped = coarse_step(restricted, window[:, -1, :num_fields])
             before, last = restricted[:, -1, :num_fields], window[:, -1, :num_fields]
@@ -110,18 +112,16 @@ class Transported(TransferProtocol):
         known = (setting.fields, setting.time_step)
         foresight = carried.from_finer(here, setting.evaluation_grid, *known)
         own = carried.transport(here, here, *known)
-        shares = iter(setting.trust if self.shrinks else ())
-        share = 1.0  # of what the detail changes
+        shares = chain([1.0], trust_by_frame(setting.trust if self.shrinks else ()))
 
         def told(restricted: Tensor, fine: Tensor) -> Tensor:
-            nonlocal share
-            change = foresight.foreseen_change_of_band(fine) if share > 0 else None
-            if share < 1:
-                without = own.foreseen_change(restricted[:, -1, : fine.shape[1]])
-                change = without if change is None else without + share * (change - without)
-            for _ in range(setting.bundle):
-                share = next(shares, share)
-            assert change is not None
+            """What the detail changes counts as far as there is trust in it."""
+            share = next(shares)
+            if share == 1:
+                return informed.step(restricted, foresight.foreseen_change_of_band(fine))
+            change = own.foreseen_change(restricted[:, -1, : fine.shape[1]])
+            if share > 0:
+                change = change + share * (foresight.foreseen_change_of_band(fine) - change)
             return informed.step(restricted, change)
 
         return told
