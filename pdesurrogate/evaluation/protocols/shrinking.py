@@ -17,7 +17,7 @@ __all__ = ["shrinking_detail", "trust_by_frame"]
 
 
 def trust_by_frame(trust: Sequence[float]) -> Iterator[float]:
-    """The trust in each predicted frame; the last one holds for all beyond, 1 where none is known."""
+    """Trust in each predicted frame: the last one holds for all beyond, 1 where none is known."""
     return chain(trust, repeat(trust[-1] if trust else 1.0))
 
 
