@@ -218,8 +218,12 @@ def test_an_info_without_an_entry_has_none_and_contradictions_are_refused() -> N
         replace(told, bundle=2)
     with pytest.raises(ValueError, match="predicts_change is false"):
         replace(told, predicts_change=False)
-    with pytest.raises(ValueError, match="2 shares of carried change for 1 fields"):
-        info(CarriedFrame(carried.carrier, (1.0, 1.0)))
+    for shares, message in (
+        ((1.0, 1.0), r"carried\.shares has 2 numbers for 1 fields"),
+        ((float("nan"),), r"carried\.shares must hold finite numbers"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            info(CarriedFrame(carried.carrier, shares))
 
 
 def test_gradients_reach_the_given_frame_through_the_flow() -> None:

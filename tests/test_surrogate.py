@@ -364,3 +364,15 @@ def test_weights_of_another_surrogate_are_refused(tmp_path: Path) -> None:
     (tmp_path / "one" / "model.safetensors").replace(tmp_path / "two" / "model.safetensors")
     with pytest.raises(ValueError, match="damaged or of another surrogate"):
         Surrogate.load(tmp_path / "two", specs=[Pointwise])
+
+
+@pytest.mark.parametrize("moment", ["mean", "std", "change_std"])
+def test_statistics_are_one_finite_number_for_each_field(moment: str) -> None:
+    for numbers, message in (
+        ([1.0, 2.0, 3.0], rf"statistics\.{moment} has 3 numbers for 2 fields"),
+        ([1.0, float("nan")], rf"statistics\.{moment} must hold finite numbers"),
+    ):
+        plain = INFO.to_dict()
+        plain["statistics"][moment] = numbers
+        with pytest.raises(ValueError, match=message):
+            SurrogateInfo.from_dict(plain)

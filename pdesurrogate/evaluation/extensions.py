@@ -23,12 +23,18 @@ def extensions_of(
         device: Where they are to compute.
 
     Raises:
-        ValueError: If an extension is damaged or extends other weights.
+        ValueError: If an extension is damaged, extends other weights or is of another grid.
     """
     carrier = data.equation.carrier(surrogate.info.fields)
     found = {}
     for resolution in resolutions:
         directory = extension_directory(run, resolution)
         if (directory / "surrogate.json").is_file():
-            found[resolution] = load_extension(surrogate, directory, carrier).to(device)
+            extended = load_extension(surrogate, directory, carrier)
+            of_grid = extended.info.training_grid.resolution
+            if of_grid != resolution:
+                raise ValueError(
+                    f"{directory} holds the extension to {of_grid}: it was moved there"
+                )
+            found[resolution] = extended.to(device)
     return found

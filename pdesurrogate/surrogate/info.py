@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -49,8 +51,9 @@ class SurrogateInfo:
             begins there instead of at the last frame. (Earlier runs have none.)
 
     Raises:
-        ValueError: If the statistics are of other fields, or `bundle` is below 1; with `carried`,
-            if `bundle` is above 1, changes are not what is predicted, or shares are missing.
+        ValueError: If the statistics are of other fields or no finite numbers, or `bundle` is below
+            1; with `carried`, if `bundle` is above 1, changes are not what is predicted, or there
+            is not one finite share for each field.
     """
 
     name: str
@@ -80,16 +83,16 @@ class SurrogateInfo:
                 f"statistics are of {list(self.statistics.fields)}, "
                 f"but the fields are {list(self.field_names)}"
             )
+        for moment in ("mean", "std", "change_std"):
+            _check_numbers(f"statistics.{moment}", getattr(self.statistics, moment), self.fields)
         if self.bundle < 1:
             raise ValueError(f"bundle must be at least 1, got {self.bundle}")
         if self.carried is not None and self.bundle > 1:
             raise ValueError(f"a frame is carried one step, but bundle is {self.bundle}")
         if self.carried is not None and not self.predicts_change:
             raise ValueError("a frame is carried, but predicts_change is false")
-        if self.carried is not None and len(self.carried.shares) != len(self.fields):
-            raise ValueError(
-                f"{len(self.carried.shares)} shares of carried change for {len(self.fields)} fields"
-            )
+        if self.carried is not None:
+            _check_numbers("carried.shares", self.carried.shares, self.fields)
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -160,6 +163,14 @@ class SurrogateInfo:
             plain["carried"] = CarriedFrame.from_dict(plain["carried"])
         grid_from_dict(plain["grid"])
         return cls(**plain)
+
+
+def _check_numbers(name: str, numbers: Sequence[float], fields: Sequence[Field]) -> None:
+    """Refuse what is not one finite number for each field."""
+    if len(numbers) != len(fields):
+        raise ValueError(f"{name} has {len(numbers)} numbers for {len(fields)} fields")
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{name} must hold finite numbers, got {list(numbers)}")
 
 
 def _as_tuple(value: Any) -> Any:

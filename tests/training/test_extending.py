@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 import pdesurrogate as ps
 from pdesurrogate.data import Ladder, load_frames
+from pdesurrogate.evaluation.extensions import extensions_of
 from pdesurrogate.evaluation.protocols import Setting, Transported
 from pdesurrogate.models import MultiResNet
 from pdesurrogate.surrogate import Extension, Surrogate, load_extension
@@ -144,3 +146,16 @@ def test_an_extension_of_other_weights_is_refused(
         load_extension(other, tmp_path, carrier)
     with pytest.raises(ValueError, match="describes a MultiResNet, not an extension"):
         load_extension(base, run, carrier)
+
+
+def test_an_extension_in_the_folder_of_another_grid_is_refused(
+    run: Path, ladder: Ladder, tmp_path: Path
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(run, copied)
+    brief = replace(BRIEF, epochs=1)
+    extend(copied, ladder, 32, trajectories=1, config=brief, overwrite=True)
+    (copied / "extensions/32").rename(copied / "extensions/64")
+    surrogate = Surrogate.load(copied)
+    with pytest.raises(ValueError, match="64 holds the extension to 32"):
+        extensions_of(surrogate, copied, ladder, (64,), "cpu")
