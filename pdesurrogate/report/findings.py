@@ -118,10 +118,10 @@ def _native_clause(ratios: dict[Series, Estimate]) -> str:
     if not worse and not num_broken:
         return f"every model used as it is keeps its error in the resolved band ({span} as large)"
     if len(worse) == len(whole) or num_broken:
-        return f"models used as they are err {span} as much{suffix}"
+        return f"models used as they are err {span} as much in the resolved band{suffix}"
     return (
         f"{len(worse)} of {len(whole)} models used as they are lose accuracy "
-        f"(errors up to {times(max(worse))} as large)"
+        f"(errors in the resolved band up to {times(max(worse))} as large)"
     )
 
 

@@ -40,7 +40,8 @@ def test_headline_gives_the_ratios_of_the_file(mock: Mock) -> None:
     native = {"MultiResNet": 5.0, "ResidualUNet": 6.0, "FNO": 2.0}
     study = Study.of(_clean(mock[0], native, 1.01))
     assert headline(study, FIELD) == (
-        "At 4 times the training grid, models used as they are err 2.00–6.00× as much; projected, "
+        "At 4 times the training grid, models used as they are err 2.00–6.00× as much in the "
+        "resolved band; projected, "
         "the error in the resolved band stays at 1.01×."
     )
 
@@ -60,7 +61,10 @@ def test_headline_of_a_reversed_world_says_the_reverse(mock: Mock) -> None:
 def test_headline_of_a_mixed_world_counts(mock: Mock) -> None:
     native = {"MultiResNet": 5.0, "ResidualUNet": 6.0, "FNO": 1.0}
     text = headline(Study.of(_clean(mock[0], native, 1.0)), FIELD)
-    assert "2 of 3 models used as they are lose accuracy (errors up to 6.00× as large)" in text
+    assert (
+        "2 of 3 models used as they are lose accuracy "
+        "(errors in the resolved band up to 6.00× as large)" in text
+    )
 
 
 def test_headline_of_one_model_names_it(mock: Mock) -> None:
@@ -78,8 +82,9 @@ def test_models_that_broke_are_told_in_every_sentence(mock: Mock) -> None:
     for name in ("total_error", "in_band_error"):
         root[name].loc[at] = np.inf
     study = Study.of(root)
-    assert "models used as they are err 5.00–6.00× as much, or break (1 of 3)" in headline(
-        study, FIELD
+    assert (
+        "models used as they are err 5.00–6.00× as much in the resolved band, or break (1 of 3)"
+        in headline(study, FIELD)
     )
     told = "MultiResNet 5.00×, ResidualUNet 6.00× and FNO native broke in 2 of 4 rollouts"
     assert _text(study, "Used as they are").count(told) == 2
