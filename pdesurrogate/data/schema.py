@@ -16,6 +16,7 @@ from pdesurrogate.data.parameters import parameter_attributes, parameter_name
 from pdesurrogate.fields import Diagnostic, Field
 from pdesurrogate.files import write_atomically
 from pdesurrogate.grids import Grid
+from pdesurrogate.interrupts import interrupts_wait
 from pdesurrogate.solvers import Equation
 
 __all__ = [
@@ -143,6 +144,8 @@ class Manifest:
 class ShardWriter:
     """Writes one shard frame by frame, so that memory does not grow with the trajectory's length.
 
+    Ctrl-C waits for the method that is under way.
+
     Args:
         path: File to write.
         attributes: Global attributes.
@@ -154,6 +157,7 @@ class ShardWriter:
         parameters: What was drawn for each trajectory, by path in the equation.
     """
 
+    @interrupts_wait()
     def __init__(
         self,
         path: Path,
@@ -231,6 +235,7 @@ class ShardWriter:
                 variable.standard_name = stored.standard_name
         return group
 
+    @interrupts_wait()
     def write(
         self, frame: int, resolution: int, name: str, values: np.ndarray, rows: Sequence[int]
     ) -> None:
@@ -244,12 +249,14 @@ class ShardWriter:
         elif frame == 0:
             variable[list(rows)] = values[list(rows)]
 
+    @interrupts_wait()
     def write_diagnostic(
         self, frame: int, name: str, values: np.ndarray, rows: Sequence[int]
     ) -> None:
         """Store one frame of one diagnostic for some rows of a batch `(trajectory,)`."""
         self._diagnostics[name][list(rows), frame] = values[list(rows)]
 
+    @interrupts_wait()
     def erase(self, row: int) -> None:
         """Fill a failed trajectory with NaN."""
         for variable in self._diagnostics.values():
@@ -259,6 +266,7 @@ class ShardWriter:
                 if name not in group.dimensions:
                     variable[row] = np.nan
 
+    @interrupts_wait()
     def close(self) -> None:
         """Finish the file."""
         self._file.close()

@@ -16,6 +16,7 @@ from pdesurrogate.evaluation.pieces import Piece
 from pdesurrogate.evaluation.plan import Plan
 from pdesurrogate.evaluation.provenance import library_versions
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
+from pdesurrogate.interrupts import interrupts_wait
 from pdesurrogate.surrogate import Surrogate
 
 __all__ = ["PartsFolder", "parts_beside", "remove_parts", "settings_of"]
@@ -132,7 +133,7 @@ class PartsFolder:
 
     def write(self, piece: Piece, result: xr.Dataset) -> None:
         """Keep what a piece gave; the file appears under its name only when it is complete."""
-        with replaced_atomically(self.file(piece)) as aside:
+        with replaced_atomically(self.file(piece)) as aside, interrupts_wait():
             result.to_netcdf(aside, engine="netcdf4", format="NETCDF4")
 
     def read(self, piece: Piece) -> xr.Dataset:
@@ -143,9 +144,10 @@ class PartsFolder:
         """
         path = self.file(piece)
         try:
-            return xr.load_dataset(
-                path, engine="netcdf4", decode_cf=False, drop_variables=["prediction"]
-            )
+            with interrupts_wait():
+                return xr.load_dataset(
+                    path, engine="netcdf4", decode_cf=False, drop_variables=["prediction"]
+                )
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} is damaged; delete it to compute it again") from error
 

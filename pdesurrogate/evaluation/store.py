@@ -12,6 +12,7 @@ import xarray as xr
 
 from pdesurrogate.evaluation.schema import CONVENTIONS, SCORES, VARIABLES
 from pdesurrogate.files import replaced_atomically
+from pdesurrogate.interrupts import interrupts_wait
 
 __all__ = ["open_evaluation", "write_evaluation"]
 
@@ -52,13 +53,14 @@ def write_evaluation(evaluation: xr.DataTree, path: str | os.PathLike[str]) -> N
         for node in small.subtree
     }
     with replaced_atomically(path) as aside:
-        small.to_netcdf(
-            aside,
-            engine="netcdf4",
-            format="NETCDF4",
-            encoding=encoding,
-            write_inherited_coords=True,
-        )
+        with interrupts_wait():
+            small.to_netcdf(
+                aside,
+                engine="netcdf4",
+                format="NETCDF4",
+                encoding=encoding,
+                write_inherited_coords=True,
+            )
         with netCDF4.Dataset(aside, "a") as file:
             for group, predictions in large.items():
                 _append(file[group], predictions)
@@ -79,7 +81,8 @@ def _append(group: netCDF4.Group, predictions: xr.DataArray) -> None:
     for run, protocol in np.ndindex(*predictions.shape[:2]):
         fields = predictions[run, protocol].values
         if not np.isnan(fields).all():
-            variable[run, protocol] = fields
+            with interrupts_wait():
+                variable[run, protocol] = fields
 
 
 def open_evaluation(path: str | os.PathLike[str]) -> xr.DataTree:
