@@ -13,7 +13,7 @@ from pdesurrogate.data import Ladder
 from pdesurrogate.data.schema import MANIFEST, SPLITS
 from pdesurrogate.evaluation import open_evaluation, open_scaling
 from pdesurrogate.evaluation.scaling.store import is_scaling_file
-from pdesurrogate.surrogate import Surrogate, SurrogateInfo
+from pdesurrogate.surrogate import EXTENSION, Surrogate, SurrogateInfo, read_info
 
 __all__ = ["describe"]
 
@@ -25,7 +25,7 @@ def describe(
     verify: bool = False,
     specs: Sequence[type[Any]] = (),
 ) -> str:
-    """Describe a dataset, a run, an evaluation or a scaling file.
+    """Describe a dataset, a run, an extension, an evaluation or a scaling file.
 
     Args:
         path: A folder or a file.
@@ -42,11 +42,12 @@ def describe(
     if (path / MANIFEST).is_file():
         facts = _dataset(path, verify)
     elif (path / "surrogate.json").is_file():
-        facts = _run(path, specs) if as_json else _run_in_words(path, specs)
+        kind, info = _surrogate(path, specs)
+        facts = {"kind": kind, **(info.to_dict() if as_json else _in_words(info))}
     elif path.is_file():
         facts = _scaling(path) if is_scaling_file(path) else _evaluation(path)
     else:
-        raise ValueError(f"{path} is no dataset, finished run or evaluation")
+        raise ValueError(f"{path} is no dataset, finished run, extension or evaluation")
     if as_json:
         return json.dumps(facts, indent=2)
     width = max(map(len, facts))
@@ -91,17 +92,19 @@ def _dataset(path: Path, verify: bool) -> dict[str, Any]:
     }
 
 
-def _run(path: Path, specs: Sequence[type[Any]]) -> dict[str, Any]:
-    return {"kind": "run", **Surrogate.load(path, specs=specs).info.to_dict()}
+def _surrogate(path: Path, specs: Sequence[type[Any]]) -> tuple[str, SurrogateInfo]:
+    """Whether it is a run or an extension, and what it is."""
+    info = read_info(path)
+    if info.model == EXTENSION:
+        return "extension", info  # its network stands on that of its run, and on the physics
+    return "run", Surrogate.load(path, specs=specs).info
 
 
-def _run_in_words(path: Path, specs: Sequence[type[Any]]) -> dict[str, Any]:
+def _in_words(info: SurrogateInfo) -> dict[str, Any]:
     """What a person wants to know of a run; the rest is in `surrogate.json`."""
-    info = Surrogate.load(path, specs=specs).info
     grid = info.training_grid
     moments = info.statistics
     return {
-        "kind": "run",
         "name": info.name,
         "model": info.model,
         "options": info.options,

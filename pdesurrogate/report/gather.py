@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -71,11 +72,13 @@ class Gathered:
         table: All scores, concatenated along `run`.
         examples: Pictures by resolution, one entry per file that has them.
         paths: The files, in the order given.
+        commands: Command lines that made them, each once.
     """
 
     table: xr.Dataset
     examples: Mapping[int, Sequence[Example]]
     paths: tuple[Path, ...]
+    commands: tuple[str, ...]
 
 
 def gather(evaluations: Sequence[Path | str], files: ExitStack) -> Gathered:
@@ -103,7 +106,16 @@ def gather(evaluations: Sequence[Path | str], files: ExitStack) -> Gathered:
     for tree in trees:
         for resolution, group in _examples(tree).items():
             examples.setdefault(resolution, []).append(Example(group))
-    return Gathered(_concatenate(paths, tables), examples, paths)
+    told = [command for table in tables for command in _commands(table)]
+    return Gathered(_concatenate(paths, tables), examples, paths, tuple(dict.fromkeys(told)))
+
+
+def _commands(table: xr.Dataset) -> list[str]:
+    try:
+        told = json.loads(table.attrs.get("commands", "[]"))
+    except (TypeError, ValueError):
+        return []
+    return list(map(str, told)) if isinstance(told, list) else []
 
 
 def _table(path: Path, evaluation: xr.DataTree) -> xr.Dataset:

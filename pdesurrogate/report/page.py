@@ -65,13 +65,13 @@ def write_report(
     scalings = [path for path in paths if is_scaling_file(path)]
     with ExitStack() as files:
         gathered = gather([path for path in paths if path not in scalings], files)
-        page = _render(gathered, scalings)
+        page = _render(gathered, scalings, out)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, page.encode("utf-8"))
     return out
 
 
-def _render(gathered: Gathered, scalings: Sequence[Path]) -> str:
+def _render(gathered: Gathered, scalings: Sequence[Path], out: Path) -> str:
     environment = Environment(
         loader=PackageLoader("pdesurrogate.report"),
         autoescape=True,
@@ -83,10 +83,10 @@ def _render(gathered: Gathered, scalings: Sequence[Path]) -> str:
     environment.filters["marker_path"] = marker_path
     environment.filters["svg_dash"] = svg_dash
     environment.globals["dash_of"] = dash_of
-    return environment.get_template("report.html.j2").render(_context(gathered, scalings))
+    return environment.get_template("report.html.j2").render(_context(gathered, scalings, out))
 
 
-def _context(gathered: Gathered, scalings: Sequence[Path]) -> dict[str, Any]:
+def _context(gathered: Gathered, scalings: Sequence[Path], out: Path) -> dict[str, Any]:
     study = Study.of(gathered.table)
     field, finest = study.fields[0], study.resolutions[-1]
     scaling = _scaling(study, scalings)
@@ -133,10 +133,11 @@ def _context(gathered: Gathered, scalings: Sequence[Path]) -> dict[str, Any]:
         "machine": str(study.table.attrs.get("machine", "unknown")),
         **_scaling_section(scaling, field),
         "commands": [
-            *_json_attribute(study.table, "commands", []),
+            *gathered.commands,
             *(() if scaling is None else scaling.commands),
         ],
         "files": [str(path) for path in (*gathered.paths, *scalings)],
+        "out": str(out),
     }
 
 

@@ -22,9 +22,9 @@ from pdesurrogate.surrogate.info import SurrogateInfo
 from pdesurrogate.surrogate.surrogate import Surrogate
 from pdesurrogate.transfer import restrict
 
-__all__ = ["Extension", "ExtensionModule", "extension_directory", "load_extension"]
+__all__ = ["EXTENSION", "Extension", "ExtensionModule", "extension_directory", "load_extension"]
 
-MODEL = "Extension"
+EXTENSION = "Extension"
 """What `SurrogateInfo.model` says of one."""
 
 
@@ -170,7 +170,7 @@ class Extension:
         module = ExtensionModule(base, transport, self.width, corrects_band=self.corrects_band)
         info = replace(
             base.info,
-            model=MODEL,
+            model=EXTENSION,
             options=asdict(self),
             carried=None,  # the base carries its frames by itself
             grid=grid.to_dict(),
@@ -209,7 +209,7 @@ def load_extension(
 
     def build(info: SurrogateInfo, path: Path) -> nn.Module:
         """The untrained level on top of the base."""
-        if info.model != MODEL:
+        if info.model != EXTENSION:
             raise ValueError(f"{path} describes a {info.model}, not an extension")
         options: dict[str, Any] = {**info.options}
         try:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pdesurrogate.files import write_atomically
 from pdesurrogate.surrogate.info import SurrogateInfo
 
-__all__ = ["read_surrogate", "weights_of", "write_surrogate"]
+__all__ = ["read_info", "read_surrogate", "weights_of", "write_surrogate"]
 
 DESCRIPTION, WEIGHTS = "surrogate.json", "model.safetensors"
 
@@ -40,6 +40,16 @@ def write_surrogate(
     write_atomically(directory / DESCRIPTION, text.encode())
 
 
+def read_info(directory: str | os.PathLike[str]) -> SurrogateInfo:
+    """What a surrogate is, without its network, of whichever kind.
+
+    Raises:
+        FileNotFoundError: If there is no description in the directory.
+        ValueError: If it is damaged.
+    """
+    return _described(Path(directory))[0]
+
+
 def read_surrogate(
     directory: str | os.PathLike[str], build: Callable[[SurrogateInfo, Path], nn.Module]
 ) -> tuple[nn.Module, SurrogateInfo]:
@@ -58,21 +68,26 @@ def read_surrogate(
         ValueError: If a file is foreign or damaged, or names an unknown model.
     """
     directory = Path(directory)
-    path = directory / DESCRIPTION
-    try:
-        description = json.loads(_read(path))
-        info = SurrogateInfo.from_dict(description)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError(f"{path} does not describe a surrogate: {error}") from error
-    module = build(info, path)
+    info, checksum = _described(directory)
+    module = build(info, directory / DESCRIPTION)
     weights = _read(directory / WEIGHTS)
-    if hashlib.sha256(weights).hexdigest() != description.get("weights_sha256"):
+    if hashlib.sha256(weights).hexdigest() != checksum:
         raise ValueError(
             f"{directory / WEIGHTS} is damaged or of another surrogate: "
             f"its checksum is not the one in {DESCRIPTION}"
         )
     _fill(module, load_tensors(weights), directory / WEIGHTS)
     return module.eval().requires_grad_(False), info
+
+
+def _described(directory: Path) -> tuple[SurrogateInfo, str]:
+    """What is saved in a directory, and the checksum of its weights."""
+    path = directory / DESCRIPTION
+    try:
+        description = json.loads(_read(path))
+        return SurrogateInfo.from_dict(description), str(description.get("weights_sha256"))
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"{path} does not describe a surrogate: {error}") from error
 
 
 @torch.no_grad()

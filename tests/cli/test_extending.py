@@ -39,7 +39,9 @@ def run(*words: object) -> int:
     return main([str(word) for word in words])
 
 
-def test_the_lines_of_an_evaluation_tell_how_runs_were_extended(folder: Path) -> None:
+def test_the_lines_of_an_evaluation_tell_how_runs_were_extended(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """And the line that is told extends the run again to the same bits."""
     data, trained = folder / "data", folder / "run"
     wanted = ["--trajectories", 2, "--epochs", 1, "--width", 4, "--corrects_band", "false"]
@@ -54,6 +56,13 @@ def test_the_lines_of_an_evaluation_tell_how_runs_were_extended(folder: Path) ->
     assert weights.read_bytes() == before
     told = " ".join(extensions_before(str(data), [str(trained)], [16])[0])
     assert told.endswith("--trajectories 2 --epochs 1 --width 4 --corrects_band false")
+    capsys.readouterr()
+    assert run("info", trained / "extensions/16") == 0
+    words = capsys.readouterr().out
+    assert words.startswith("kind          extension\n")
+    assert "16 x 16 points" in words
+    assert run("info", trained / "extensions/16", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["options"]["width"] == 4
 
 
 def test_without_the_protocol_no_extension_is_told(folder: Path) -> None:

@@ -175,6 +175,15 @@ def test_parts_of_other_settings_are_refused_and_replaced(ladder: Ladder, tmp_pa
         evaluate([Surrogate(surrogate.module, wider)], ladder, [16], num_steps=2, parts=parts)
 
 
+def test_what_differs_is_told_before_what_follows_from_it(ladder: Ladder, tmp_path: Path) -> None:
+    """Trust is measured over as many steps as a rollout has, and is a surrogate's own."""
+    parts, surrogate = tmp_path / "parts", fake_surrogate(ladder, keep)
+    wanted = {"protocols": ["transported"], "equal_cost": False, "parts": parts}
+    evaluate([surrogate], ladder, RUNGS, num_steps=1, **wanted)
+    with pytest.raises(ValueError, match=r"\(num_steps was 1, now it is 2\)"):
+        evaluate([surrogate], ladder, RUNGS, num_steps=2, **wanted)
+
+
 def test_a_folder_of_something_else_is_left_alone(ladder: Ladder, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     for overwrite in (False, True):

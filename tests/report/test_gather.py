@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -38,6 +39,24 @@ def test_files_are_laid_side_by_side(mock: Mock, write: Write) -> None:
         )
         np.testing.assert_array_equal(frame, expected[2])
         assert gathered.examples[64][0].prediction("FNO", "native", 2, "velocity_x") is None
+
+
+def test_the_commands_of_all_files_are_told_once(mock: Mock, write: Write) -> None:
+    root, examples = mock
+
+    def made_by(*commands: str) -> Mock:
+        return root.assign_attrs(commands=json.dumps(commands)), examples
+
+    ours, theirs = made_by("generate", "train a", "evaluate a"), made_by("generate", "evaluate b")
+    first = write((ours[0].sel(run=["MultiResNet"]), {}), "a.nc")
+    second = write((theirs[0].sel(run=["FNO"]), {}), "b.nc")
+    with ExitStack() as files:
+        assert gather([first, second], files).commands == (
+            "generate",
+            "train a",
+            "evaluate a",
+            "evaluate b",
+        )
 
 
 def test_protocols_and_grids_that_one_file_lacks_were_not_run(mock: Mock, write: Write) -> None:

@@ -115,7 +115,13 @@ def measure_scaling(
 
 
 def _check_fit(fit_last: int | None, below: int) -> None:
-    if fit_last is not None and not 2 <= fit_last <= below:
+    if fit_last is None:
+        return
+    if below < 2:
+        raise ValueError(
+            f"fit_last asks for an order, which needs at least two rungs below the top, got {below}"
+        )
+    if not 2 <= fit_last <= below:
         raise ValueError(
             f"fit_last must lie between 2 and {below}, the number of rungs below the top, "
             f"got {fit_last}"

@@ -352,6 +352,7 @@ def test_the_file_opens_with_plain_xarray(scaling: xr.Dataset, tmp_path: Path) -
         ({"num_starts": 7}, "num_starts must lie between 1 and 6, .* got 7"),
         ({"random_seeds": -1}, "random_seeds must not be negative, got -1"),
         ({"fit_last": 3}, "fit_last must lie between 2 and 2, .* got 3"),
+        ({"resolutions": [16, 24], "fit_last": 2}, "at least two rungs below the top, got 1"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"num_trajectories": 9}, "num_trajectories must lie between 1 and 5"),
     ],
