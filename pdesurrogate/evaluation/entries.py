@@ -14,9 +14,10 @@ from pdesurrogate.evaluation.protocols import InformedStep, Native, Setting, Tra
 from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.evaluation.stored_frames import StoredFrames
 from pdesurrogate.grids import Grid
+from pdesurrogate.models.user_code import answering_for_part
 from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.solvers import Equation
-from pdesurrogate.surrogate import Surrogate
+from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 
 __all__ = ["Entry", "Frames", "SurrogateEntry"]
 
@@ -176,23 +177,24 @@ class SurrogateEntry:
         """Roll out from the last `history` given frames.
 
         Raises:
-            ValueError: If the protocol gives fewer frames than a step predicts.
+            ValueError: If the protocol gives fewer frames than a step predicts, or others, or is
+                of the user's own and breaks down.
         """
         info = self.surrogate.info
         setting = self.setting(frames.grid, frames.variants)
-        carried = protocol.carry(self.surrogate.step, setting)
+        with answering_for_part(protocol):
+            carried = protocol.carry(self.surrogate.step, setting)
         start = frames.select((*self.fields, *info.condition_names)).given[:, -info.history :]
         conditions = start[:, -1:, len(info.fields) :]
 
         def step(window: Float[Tensor, "batch time channel y x"]) -> Tensor:
             """The protocol's step, held to what it owes and given its conditions back."""
             # Frames further back would be carried for nothing.
-            predicted = carried(window[:, -info.history :])[:, :, : len(info.fields)]
-            if predicted.shape[1] < info.bundle:
-                raise ValueError(
-                    f"the protocol gives {predicted.shape[1]} of the {info.bundle} frames that a "
-                    "step predicts at once; it must give all, setting.bundle of them"
-                )
+            given = window[:, -info.history :]
+            with answering_for_part(protocol):
+                predicted = carried(given)
+            _check_predicted(predicted, given, info, protocol.name)
+            predicted = predicted[:, :, : len(info.fields)]
             if not info.conditioning:
                 return predicted
             # Whatever a protocol does to a frame: a condition stays what it is.
@@ -201,3 +203,24 @@ class SurrogateEntry:
 
         for frame in rollout_frames(step, start, frames.num_steps, info.bundle):
             yield frame[:, : len(info.fields)]
+
+
+def _check_predicted(predicted: object, given: Tensor, info: SurrogateInfo, name: str) -> None:
+    """Refuse what is no window of the evaluation grid, or not all that a step predicts."""
+    if not isinstance(predicted, Tensor):
+        raise ValueError(
+            f"the protocol {name} must give a tensor, not a {type(predicted).__name__}"
+        )
+    batch, _, channels, *points = given.shape
+    found = tuple(predicted.shape)
+    is_window = len(found) == given.ndim and (found[0], *found[3:]) == (batch, *points)
+    if not is_window or found[2] < len(info.fields):  # nobody looks at conditions
+        raise ValueError(
+            f"the protocol {name} must give a window of shape "
+            f"({batch}, time, {channels}, {points[0]}, {points[1]}), not {found}"
+        )
+    if found[1] < info.bundle:
+        raise ValueError(
+            f"the protocol {name} gives {found[1]} of the {info.bundle} frames that a "
+            "step predicts at once; it must give all, setting.bundle of them"
+        )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from pdesurrogate.cli import main
 
@@ -73,6 +75,45 @@ class HaarAgain(Haar):
 class NoModule:
     pass
 """
+PROTOCOLS = """
+from dataclasses import dataclass
+from pdesurrogate.evaluation.protocols import Native, Transported
+
+@dataclass(frozen=True)
+class Mine(Native):
+    pass
+
+@dataclass(frozen=True)
+class Unshrunk(Transported):
+    shrinks: bool = False
+
+@dataclass(frozen=True)
+class Breaking(Native):
+    def carry(self, step, setting):
+        return {}["missing"]
+
+@dataclass(frozen=True)
+class BreakingLater(Native):
+    def carry(self, step, setting):
+        return lambda window: window / {}["missing"]
+
+@dataclass(frozen=True)
+class Cut(Native):
+    def carry(self, step, setting):
+        return lambda window: window[..., 1:]
+
+@dataclass(frozen=True)
+class Pair(Native):
+    def carry(self, step, setting):
+        return lambda window: (window, window)
+
+@dataclass(frozen=True)
+class Demanding(Native):
+    factor: float
+
+class NoProtocol:
+    pass
+"""
 TINY = (
     "--resolutions 8 --reference_resolution 16 --steps_per_frame 16 --num_frames 4 "
     "--spin_up_frames 0 --splits.train 2 --splits.valid 1 --splits.test 1 --batch_size 2 "
@@ -90,6 +131,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     here = tmp_path_factory.mktemp("users")
     (here / "own_nets.py").write_text(NETWORKS)
+    (here / "own_protocols.py").write_text(PROTOCOLS)
     (here / "own_dividing.py").write_text("1 / 0")
     (here / "own_garbled.py").write_text("class Net(:")
     (here / "own_leaving.py").write_text("raise SystemExit(0)")
@@ -210,3 +252,53 @@ def test_what_breaks_in_a_base_is_told_in_one_sentence(base, sentence, capsys):
 def test_a_model_that_lacks_its_base_says_so(capsys):
     assert run(COMMANDS["count"].format(model="Extended")) == 2
     assert "Extended.base must be a ModelSpec, got None" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def trained(here: Path) -> Path:
+    train = f"train --model MultiResNet --model.width 4 --model.levels 1 --data {here / 'data'}"
+    options = "--resolution 8 --epochs 1 --validation_steps 2"
+    assert run(f"{train} {options} --out {here / 'trained'}") == 0
+    return here / "trained"
+
+
+def test_a_users_protocol_is_named_by_its_path(trained, here, tmp_path):
+    out = tmp_path / "eval.nc"
+    evaluate = f"evaluate {trained} --data {here / 'data'} --resolutions 8 --num_steps 1"
+    protocols = "[native,own_protocols.Mine]"
+    assert run(f"{evaluate} --equal_cost false --protocols {protocols} --out {out}") == 0
+    with xr.open_dataset(out) as table:
+        ours, theirs = (table.nrmse.sel(run="trained", protocol=p) for p in ("native", "mine"))
+        assert np.isfinite(ours).all()
+        np.testing.assert_array_equal(ours, theirs)
+        assert "own_protocols.Mine" in table.attrs["commands"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "sentence"),
+    [
+        ("own_protocols.Breaking", "own_protocols.Breaking raises KeyError: 'missing'"),
+        ("own_protocols.BreakingLater", "own_protocols.BreakingLater raises KeyError: 'missing'"),
+        (
+            "own_protocols.Cut",
+            "must give a window of shape (1, time, 1, 8, 8), not (1, 1, 1, 8, 7)",
+        ),
+        ("own_protocols.Pair", "the protocol pair must give a tensor, not a tuple"),
+        ("own_protocols.Demanding", "the constructor of own_protocols.Demanding raises TypeError"),
+        ("own_protocols.NoProtocol", "own_protocols.NoProtocol is no transfer protocol"),
+        ("own_protocols.Absent", "the module own_protocols has no class 'Absent'"),
+        ("absent_package.Protocol", "absent_package.Protocol cannot be imported"),
+        ("nativ", "unknown protocol 'nativ' (did you mean 'native'?)"),
+    ],
+)
+def test_what_is_wrong_with_a_users_protocol_is_told(
+    protocol, sentence, trained, here, tmp_path, capsys
+):
+    line = f"evaluate {trained} --data {here / 'data'} --resolutions 8 --num_steps 1"
+    line += f" --equal_cost false --protocols [{protocol}] --out {tmp_path / 'eval.nc'}"
+    capsys.readouterr()
+    assert run(line) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("pdesurrogate: ")
+    assert sentence in told
+    assert not (tmp_path / "eval.nc").exists()
