@@ -95,10 +95,10 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
         value = re.search(r"(?:Given value|Got value): (\S+)", message)
         if form := _FORMS.get(keys[-1] if keys else ""):
             return f"{where} must be {form}"
-        allowed = " or ".join("null" if kind == "NoneType" else kind for kind in kinds)
-        return f"{where} must be of type {allowed}" + (f", got {value[1]!r}" if value else "")
+        allowed = " or ".join(_TYPES.get(kind, kind) for kind in dict.fromkeys(kinds))
+        return f"{where} must be {allowed}" + (f", got {value[1]!r}" if value else "")
     if found := re.search(r"Expected a <class '(\w+)'>\. Got value: (.*)", message):
-        return f"{where} must be of type {found[1]}, got {found[2]!r}"
+        return f"{where} must be {_TYPES.get(found[1], found[1])}, got {found[2]!r}"
     if found := re.search(r"the following arguments are required: (.*)", message):
         names = (name.partition(".")[2] or name for name in found[1].split(", "))
         return "missing: " + ", ".join(_POSITIONAL.get(name, f"--{name}") for name in names)
@@ -141,11 +141,24 @@ def say(sentence: str) -> None:
     print(f"pdesurrogate: {sentence}", file=sys.stderr)
 
 
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "list": "a list",
+    "dict": "a table",
+    "NoneType": "null",
+}
+"""What Python calls the types of values, in words."""
+
 _FORMS = {
     "stages": 'a list such as "[{resolution: 32, epochs: 20}, {resolution: 64, epochs: 5}]", with '
     "whole numbers for resolution, epochs, trajectories and width, a number for learning_rate, "
     "and true or false for freeze",
     "mixture": 'shares by rung, such as "{32: 0.75, 64: 0.25}"',
+    **dict.fromkeys(("fields", "conditioning"), 'a list of names, such as "[vorticity]"'),
+    "protocols": 'a list of protocols, such as "[native, projected]"',
     "precision": "float32, tf32 or bf16",
     "seeds": 'a list of whole numbers, such as "[0, 1, 2]"',
 }

@@ -118,6 +118,8 @@ class Manifest:
             ValueError: If the file is damaged or of another kind.
         """
         path = folder / MANIFEST
+        if not folder.exists():
+            raise FileNotFoundError(f"there is no dataset {folder}: nothing is there")
         if not path.is_file():
             raise FileNotFoundError(f"{folder} is no dataset: it has no {MANIFEST}")
         try:

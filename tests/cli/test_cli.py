@@ -287,8 +287,8 @@ MISTAKES = [
     ("generate nowhere.yaml --out {new}", "there is no recipe file nowhere.yaml"),
     ("generate kolmogorov", "missing: --out"),
     ("generate kolmogorov --out {new} --sed 1", "unknown option '--sed' (did you mean '--seed'?)"),
-    ("generate kolmogorov --out {new} --seed x", "--seed must be of type int, got 'x'"),
-    ("generate kolmogorov --out {new} --resolutions 32,x", "--resolutions must be of type int"),
+    ("generate kolmogorov --out {new} --seed x", "--seed must be a whole number, got 'x'"),
+    ("generate kolmogorov --out {new} --resolutions 32,x", "--resolutions must be a whole number"),
     (
         "generate kolmogorov --out {new} --equation.forcing.wavenumber 0",
         "the forcing's wavenumber must be at least 1, got 0",
@@ -322,7 +322,9 @@ MISTAKES = [
     ("generate kolmogorov --out {new} --domain_extent 0,1", "must be two positive lengths"),
     ("evaluate {run} --data {data} --resolutions 8 --protocols native,native --out {new}", "twice"),
     ("generate", "missing: RECIPE"),
-    ("generate kolmogorov --out {new} --workers abc", "--workers must be of type int or null"),
+    ("train --data {data} --resolution 8 --model FNO --out {new} --fields 3", "--fields must be a"),
+    ("train --data {new} --resolution 8 --model FNO --out {new}", "there is no dataset"),
+    ("generate kolmogorov --out {new} --workers abc", "--workers must be a whole number or null"),
     ("generate kolmogorov --out {new} --equation.forcing.wavenumber 100", "is not resolved by"),
     ("demo --out {new} --epochs 0", "epochs must be at least 1, got 0"),
     ("demo --out {run}", "is not empty and holds no demo"),
@@ -387,7 +389,7 @@ MISTAKES = [
     ("report {run}/metrics.csv --out {new}.html", "metrics.csv"),
     ("report {eval} --out {report}", "--overwrite"),
     ("info {new}", "there is nothing at {new}"),
-    ("info {run}/checkpoint", "is no dataset, finished run or evaluation"),
+    ("info {run}/checkpoint", "is no dataset, finished run, extension or evaluation"),
     (
         "list model",
         "WHAT must be one of 'datasets', 'models', 'metrics', 'protocols', 'objectives', "

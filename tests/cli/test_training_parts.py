@@ -198,7 +198,7 @@ KNOWN_OBJECTIVES = "known are Curriculum, CutGradients, OneStep, Pushforward, Un
         ),
         (
             ["--objective", "Unrolled", "--objective.steps", "two"],
-            "--objective.steps must be of type int, got 'two'",
+            "--objective.steps must be a whole number, got 'two'",
         ),
         (
             ["--objective", "Unrolled", "--objective.stesp", "2"],

@@ -154,8 +154,8 @@ def test_a_protocol_that_drops_frames_is_told_what_to_give(decay: Ladder) -> Non
     assert evaluate([counting(decay, 1, 1)], decay, [8, 16], [OneByOne()], num_steps=2)
     surrogate = counting(decay, 1, 3)
     sentence = (
-        "fake, onebyone at 16: the protocol onebyone gives 1 of the 3 frames that a step predicts at once; "
-        "it must give all, setting.bundle of them"
+        "fake, onebyone at 16: the protocol onebyone gives 1 of the 3 frames that a step predicts "
+        "at once; it must give all, setting.bundle of them"
     )
     with pytest.raises(ValueError, match=sentence):
         evaluate([surrogate], decay, [8, 16], [OneByOne()], num_steps=2)
