@@ -45,6 +45,10 @@ ROLLBACK_FACTOR = 0.5
 """What every rollback multiplies the learning rate by."""
 
 
+LOSS_JUMP = 10.0
+"""An epoch whose mean loss is more times that of the one before, and above all, has collapsed."""
+
+
 class NonFiniteLossError(ValueError):
     """The loss or its gradient left the finite numbers, again and again."""
 
@@ -136,8 +140,8 @@ class TrainingLoop:
             while not self._is_over():
                 try:
                     self._run_epoch(progress)
-                except _NotFiniteError as found:
-                    self._roll_back(found)
+                except _SetbackError as setback:
+                    self._roll_back(setback)
         if self.position.best is None:  # the time was over before the first epoch was
             self._judge()
             # These weights are kept, but are no rival to what whole epochs bring in more time.
@@ -162,7 +166,7 @@ class TrainingLoop:
             loss, norm = self.learner.gradient(batch, objective, seed)
             loss, self.asked = self._agree(loss)
             if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise _NotFiniteError(loss, norm)
+                raise _SetbackError(f"the loss became {loss:g} and its gradient's norm {norm:g}")
             self.learner.step(self._rate(position.step), position.step)
             position.finish_batch(loss, norm)
             progress.step()
@@ -176,14 +180,17 @@ class TrainingLoop:
     def _finish_epoch(self, progress: ProgressDisplay) -> None:
         """Validate and write down how it went."""
         position, steps = self.position, len(self.batches)
+        loss = position.loss_sum / steps
+        if before := self._collapsed_from(loss):
+            raise _SetbackError(f"the mean loss rose from {before:g} to {loss:g}")
         verdict = self._judge()
         if not math.isfinite(verdict.one_step):  # the last step has spoilt the weights
-            loss, error = position.loss_sum / steps, verdict.one_step
-            raise _NotFiniteError(loss, error, "the validation's error")
+            error = verdict.one_step
+            raise _SetbackError(f"the loss became {loss:g} and the validation's error {error:g}")
         row = EpochMetrics(
             epoch=len(position.rows) + 1,
             step=position.steps_before + position.step,
-            train_loss=position.loss_sum / steps,
+            train_loss=loss,
             valid_one_step=verdict.one_step,
             valid_rollout=verdict.rollout,
             learning_rate=self._rate(position.step - 1),
@@ -200,6 +207,17 @@ class TrainingLoop:
         self.session.tracker.log(row)
         progress.say(f"epoch {position.epoch}/{self.config.epochs}{self._where}: {row}")
         self._stop_if_asked()
+
+    def _collapsed_from(self, loss: float) -> float | None:
+        """The loss of the epoch before, if this one's is out of all proportion and can be mended.
+
+        A finite loss stops nobody: once there are no rollbacks left, the training goes on with it.
+        """
+        position, stage = self.position, self.stage.number + 1
+        losses = [row.train_loss for row in position.rows if row.stage == stage]
+        if not losses or position.rollbacks >= self.config.rollbacks:
+            return None
+        return losses[-1] if loss > LOSS_JUMP * losses[-1] and loss > max(losses) else None
 
     def _judge(self) -> Verdict:
         """Validate, and keep the weights on disk if they are the stage's best."""
@@ -255,12 +273,12 @@ class TrainingLoop:
         self.position = restore(state, self.learner, dataset, self.ranks, path)
         self.clock = _Clock(self.position.seconds)
 
-    def _roll_back(self, found: _NotFiniteError) -> None:
+    def _roll_back(self, setback: _SetbackError) -> None:
         """Go back to where the epoch began, to try again at a lower rate."""
         position = self.position
         where = (
-            f"the loss became {found.loss:g} and {found.what} {found.value:g} in epoch "
-            f"{len(position.rows) + 1}, step {position.steps_before + position.step + 1}"
+            f"{setback} in epoch {len(position.rows) + 1}, step "
+            f"{position.steps_before + position.step + 1}"
         )
         if position.rollbacks >= self.config.rollbacks:
             tries = f" after {position.rollbacks} rollbacks" if position.rollbacks else ""
@@ -350,12 +368,8 @@ class TrainingLoop:
         return self.schedule(step) * ROLLBACK_FACTOR**self.position.rollbacks
 
 
-class _NotFiniteError(Exception):
-    """The loss of a batch, its gradient's norm or the error that it led to is not finite."""
-
-    def __init__(self, loss: float, value: float, what: str = "its gradient's norm") -> None:
-        super().__init__(loss, value, what)
-        self.loss, self.value, self.what = loss, value, what
+class _SetbackError(Exception):
+    """Why an epoch is to be begun again, as the beginning of a sentence."""
 
 
 class _Silence:

@@ -367,6 +367,55 @@ def test_a_training_with_a_rollback_resumes_with_the_same_bits(
     assert metrics(tmp_path / "cut", "rollbacks") == ["0", "1", "1"]
 
 
+def jump(monkeypatch: pytest.MonkeyPatch, steps: range, factor: float) -> None:
+    """Let the loss of some steps be told as higher than it is, counted from 1."""
+    gradient, done = Learner.gradient, 0
+
+    def raised(self: Learner, batch: Any, objective: Any, seed: Any) -> tuple[float, float]:
+        nonlocal done
+        done += 1
+        loss, norm = gradient(self, batch, objective, seed)
+        return loss * (factor if done in steps else 1.0), norm
+
+    monkeypatch.setattr(Learner, "gradient", raised)
+
+
+@pytest.mark.parametrize(
+    ("steps", "factor", "rollbacks"),
+    [
+        (range(6, 11), 20.0, ["0", "1", "1"]),  # the whole second epoch
+        (range(13, 14), 100.0, ["0", "0", "1"]),  # one step of the third
+        (range(6, 11), 5.0, ["0", "0", "0"]),  # not ten times as high
+        (range(1, 6), 20.0, ["0", "0", "0"]),  # the first has none to be compared with
+    ],
+)
+def test_a_loss_that_jumps_goes_back_to_the_epochs_beginning(
+    steps: range,
+    factor: float,
+    rollbacks: list[str],
+    flow: Ladder,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    jump(monkeypatch, steps, factor)
+    train(Noisy(), flow, 8, out, CONFIG)
+    assert metrics(out, "rollbacks") == rollbacks
+    assert metrics(out, "step") == ["5", "10", "15"]
+    assert ("the mean loss rose from" in caplog.text) == (rollbacks[-1] == "1")
+
+
+def test_a_loss_that_keeps_jumping_is_put_up_with(
+    flow: Ladder, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is finite, and may come back by itself."""
+    jump(monkeypatch, range(6, 21), 20.0)
+    train(Noisy(), flow, 8, out, replace(CONFIG, rollbacks=1))
+    assert metrics(out, "rollbacks") == ["0", "1", "1"]
+    losses = [float(loss) for loss in metrics(out, "train_loss")]
+    assert losses[1] > 10 * losses[0]
+
+
 def test_a_loss_that_stays_infinite_stops_before_it_does_harm(flow: Ladder, out: Path) -> None:
     config = replace(CONFIG, loss=Poisoned(), rollbacks=2)
     with pytest.raises(NonFiniteLossError, match=r"step 1 after 2 rollbacks: .*epoch\.pt holds"):
