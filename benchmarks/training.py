@@ -200,22 +200,28 @@ def checkpoint_rows(options: argparse.Namespace, folder: Path) -> list[Row]:
     if options.run_seconds:
         windows = math.ceil(options.run_seconds / none) * options.batch
         longer = replace(case, data=str(dataset(TURBULENCE, options.points, windows, folder)))
-        usual, without = _by_interval(longer, (interval, NEVER), options.repetitions)
+        usual, without = _by_interval(longer, (None, NEVER), options.repetitions)
         row["run_s"] = options.run_seconds
         row["run_overhead"] = _rounded(usual / without - 1)
     return rows
 
 
-def _by_interval(case: Case, intervals: tuple[float, float], repetitions: int) -> list[float]:
-    """Seconds of a step with checkpoints at each of the intervals."""
+def _by_interval(
+    case: Case, intervals: tuple[float | None, float], repetitions: int
+) -> list[float]:
+    """Seconds of a step with checkpoints at each of the intervals; None is the default one."""
     cases = {
-        f"{case.network} with a checkpoint every {interval:g} s": replace(
+        f"{case.network} with checkpoints {_how_often(interval)}": replace(
             case, options={"checkpoint_seconds": interval}
         )
         for interval in intervals
     }
     results = fastest(cases, repetitions)
     return [results[name]["wall_s"] for name in cases]
+
+
+def _how_often(interval: float | None) -> str:
+    return "as by default" if interval is None else f"every {interval:g} s"
 
 
 def _case(options: argparse.Namespace, folder: Path) -> Case:
