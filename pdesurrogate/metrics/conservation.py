@@ -7,11 +7,11 @@ kinetic energy per mass.
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.grids import Grid
+from pdesurrogate.metrics.weights import quadrature_weights
 
 __all__ = ["mean_square", "spatial_mean"]
 
@@ -26,7 +26,7 @@ def spatial_mean(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "*l
     Returns:
         One number per leading index, in the unit of `u`.
     """
-    return (u * _weights(u, grid)).sum(dim=(-2, -1))
+    return u.flatten(-2) @ quadrature_weights(grid, u.dtype, u.device).flatten()
 
 
 def mean_square(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "*lead"]:
@@ -39,8 +39,4 @@ def mean_square(u: Float[Tensor, "*lead y x"], grid: Grid) -> Float[Tensor, "*le
     Returns:
         One number per leading index, in the square of the unit of `u`.
     """
-    return spatial_mean(u**2, grid)
-
-
-def _weights(u: Tensor, grid: Grid) -> Float[Tensor, "y x"]:
-    return torch.as_tensor(grid.quadrature_weights, dtype=u.dtype, device=u.device)
+    return spatial_mean(u.square(), grid)

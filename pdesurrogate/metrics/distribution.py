@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.grids import Grid
+from pdesurrogate.metrics.weights import quadrature_weights
 
 __all__ = ["SEPARATION", "distribution_distance", "increment_distance"]
 
@@ -44,7 +45,7 @@ def distribution_distance(
     References:
         Villani (2003), *Topics in Optimal Transportation*, §2.2.
     """
-    weights = torch.as_tensor(grid.quadrature_weights, dtype=truth.dtype, device=truth.device)
+    weights = quadrature_weights(grid, truth.dtype, truth.device)
     return _distance(prediction, truth, weights)
 
 
@@ -80,7 +81,7 @@ def increment_distance(
     """
     if not 0 < separation <= 0.5:
         raise ValueError(f"separation must lie above 0 and be at most 1/2, got {separation}")
-    weights = torch.as_tensor(grid.quadrature_weights, dtype=truth.dtype, device=truth.device)
+    weights = quadrature_weights(grid, truth.dtype, truth.device)
     distances = [
         _distance(
             _increments(prediction, grid, axis, separation),
