@@ -37,7 +37,7 @@ from pdesurrogate.training import (
 )
 
 BASE_MODELS = {**DEMO_MODELS, "fno": FNO(width=14, modes=12)}
-"""The demo's, but that its FNO is told where it is."""
+"""The demo's, but for the FNO, which is not told where it is."""
 
 RESULTS = Path(__file__).with_name("results")
 BASE_RATES = {"multi-resnet": 2e-3, "residual-unet": 2e-3, "fno": 1e-2}

@@ -101,7 +101,7 @@ def _surrogate(path: Path, specs: Sequence[type[Any]]) -> tuple[str, SurrogateIn
 
 
 def _in_words(info: SurrogateInfo) -> dict[str, Any]:
-    """What a person wants to know of a run; the rest is in `surrogate.json`."""
+    """What a person wants to know of a surrogate; the rest is in `surrogate.json`."""
     grid = info.training_grid
     moments = info.statistics
     return {

@@ -90,15 +90,19 @@ def _sentence(message: str, parser: jsonargparse.ArgumentParser) -> str:
         return f"{where} cannot be {found[1]!r}: it has parts, such as {where}.NAME; see --help"
     if found := re.search(r"Expected a typing.Literal\[(.*)\]\. Got value: (.*)", message):
         return f"{where} must be one of {found[1]}, got {found[2]!r}"
-    if "any of the Union subtypes" in message:
+    is_union, one = "any of the Union subtypes" in message, _EXPECTED.search(message)
+    if (is_union or one) and (form := _FORMS.get(keys[-1] if keys else "")):
+        return f"{where} must be {form}"
+    if is_union:
         kinds = re.findall(r"<class '(\w+)'>", message.partition("Errors:")[0])
         value = re.search(r"(?:Given value|Got value): (\S+)", message)
-        if form := _FORMS.get(keys[-1] if keys else ""):
-            return f"{where} must be {form}"
+        if set(kinds) <= {"NoneType"}:
+            told = repr(value[1]) if value else "that"
+            return f"{where} cannot be {told}; --help shows what it can be"
         allowed = " or ".join(_TYPES.get(kind, kind) for kind in dict.fromkeys(kinds))
         return f"{where} must be {allowed}" + (f", got {value[1]!r}" if value else "")
-    if found := re.search(r"Expected a <class '(\w+)'>\. Got value: (.*)", message):
-        return f"{where} must be {_TYPES.get(found[1], found[1])}, got {found[2]!r}"
+    if one:
+        return f"{where} must be {_TYPES.get(one[1], one[1])}, got {one[2]!r}"
     if found := re.search(r"the following arguments are required: (.*)", message):
         names = (name.partition(".")[2] or name for name in found[1].split(", "))
         return "missing: " + ", ".join(_POSITIONAL.get(name, f"--{name}") for name in names)
@@ -141,12 +145,15 @@ def say(sentence: str) -> None:
     print(f"pdesurrogate: {sentence}", file=sys.stderr)
 
 
+_EXPECTED = re.compile(r"Expected a <class '(\w+)'>\. Got value: (.*)")
+
 _TYPES = {
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
     "str": "text",
     "list": "a list",
+    "tuple": "a list",
     "dict": "a table",
     "NoneType": "null",
 }
@@ -159,6 +166,10 @@ _FORMS = {
     "mixture": 'shares by rung, such as "{32: 0.75, 64: 0.25}"',
     **dict.fromkeys(("fields", "conditioning"), 'a list of names, such as "[vorticity]"'),
     "protocols": 'a list of protocols, such as "[native, projected]"',
+    "resolutions": 'a list of whole numbers, such as "[32, 64]"',
+    "trackers": 'a list of trackers, such as "[tensorboard]"',
+    "domain_extent": 'two lengths, such as "[6.28, 6.28]"',
+    "target": "parameters or flops",
     "precision": "float32, tf32 or bf16",
     "seeds": 'a list of whole numbers, such as "[0, 1, 2]"',
 }

@@ -22,7 +22,6 @@ from pdesurrogate.data.accuracy import measure_accuracy
 from pdesurrogate.data.checks import check_limits, check_start
 from pdesurrogate.data.recipe import Recipe, Splits, load_recipe
 from pdesurrogate.data.schema import (
-    FAILED,
     MANIFEST,
     SPLITS,
     Manifest,
@@ -304,15 +303,12 @@ def _write_trajectories(
                     writer.write(number, resolution, name, values.numpy(), rows=pending)
             for name, values in frame.diagnostics.items():
                 writer.write_diagnostic(number, name, values.numpy(), rows=pending)
-        for row in pending:
-            writer.time_step[row] = recipe.solver_time_step / 2**halvings
+        writer.write_time_step(recipe.solver_time_step / 2**halvings, rows=pending)
         pending = [row for row in pending if row in failures]
         if not pending:
             return {}
     for row in pending:
-        writer.status[row] = FAILED
-        writer.failure[row] = failures[row]
-        writer.erase(row)
+        writer.fail(row, failures[row])
         log.warning("%s: recorded as failed", failures[row])
     return {row: failures[row] for row in pending}
 

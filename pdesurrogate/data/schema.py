@@ -183,16 +183,16 @@ class ShardWriter:
             "seed of the recipe; with the split and the index it determines the trajectory",
         )
         seeds[:] = seed
-        self.status = self._variable("status", "i1", "whether the trajectory was computed")
-        self.status.setncatts(
+        self._status = self._variable("status", "i1", "whether the trajectory was computed")
+        self._status.setncatts(
             {"flag_values": np.array([OK, FAILED], "i1"), "flag_meanings": "ok failed"}
         )
-        self.status[:] = OK
-        self.time_step = self._variable("time_step", "f8", "time step of the simulation")
-        self.time_step.units = equation.time_units
-        self.failure = self._variable("failure", str, "why a trajectory failed")
+        self._status[:] = OK
+        self._time_step = self._variable("time_step", "f8", "time step of the simulation")
+        self._time_step.units = equation.time_units
+        self._failure = self._variable("failure", str, "why a trajectory failed")
         for i in range(len(indices)):
-            self.failure[i] = ""
+            self._failure[i] = ""
         for where, drawn in parameters.items():
             variable = self._file.createVariable(parameter_name(where), "f8", ("trajectory",))
             variable.setncatts(parameter_attributes(equation, where))
@@ -259,8 +259,16 @@ class ShardWriter:
         self._diagnostics[name][list(rows), frame] = values[list(rows)]
 
     @interrupts_wait()
-    def erase(self, row: int) -> None:
-        """Fill a failed trajectory with NaN."""
+    def write_time_step(self, time_step: float, rows: Sequence[int]) -> None:
+        """Say with which time step some rows were simulated."""
+        for row in rows:
+            self._time_step[row] = time_step
+
+    @interrupts_wait()
+    def fail(self, row: int, reason: str) -> None:
+        """Record a trajectory as failed, and fill it with NaN."""
+        self._status[row] = FAILED
+        self._failure[row] = reason
         for variable in self._diagnostics.values():
             variable[row] = np.nan
         for group in self._groups.values():

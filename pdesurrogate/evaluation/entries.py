@@ -144,7 +144,9 @@ class SurrogateEntry:
 
     def reason_against(self, protocol: TransferProtocol, resolution: int) -> str | None:
         """Why a protocol does not go to a finer grid; None if it does."""
-        return protocol.reason_against(self.setting(self.training_grid.at_resolution(resolution)))
+        setting = self.setting(self.training_grid.at_resolution(resolution))
+        with answering_for_part(protocol):
+            return protocol.reason_against(setting)
 
     def setting(self, grid: Grid, variants: Sequence[Equation] = ()) -> Setting:
         """What a protocol is told.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +17,11 @@ import xarray as xr
 from pdesurrogate.evaluation.entries import SurrogateEntry
 from pdesurrogate.evaluation.pieces import Piece
 from pdesurrogate.evaluation.plan import Plan
+from pdesurrogate.evaluation.protocols import TransferProtocol
 from pdesurrogate.evaluation.provenance import library_versions
 from pdesurrogate.files import PARTIAL, replaced_atomically, write_atomically
 from pdesurrogate.interrupts import interrupts_wait
+from pdesurrogate.models.user_model import class_path
 from pdesurrogate.surrogate import Surrogate
 
 __all__ = ["PartsFolder", "parts_beside", "remove_parts", "settings_of"]
@@ -50,7 +55,7 @@ def settings_of(
     settings = {
         "dataset": plan.data.sha256,
         "frame_stride": plan.data.frame_stride,
-        "protocols": [repr(protocol) for protocol in plan.protocols],
+        "protocols": [_protocol_identity(protocol) for protocol in plan.protocols],
         "native_everywhere": plan.native_everywhere,
         "resolutions": plan.resolutions,
         "fields": [field.name for field in plan.fields],
@@ -80,6 +85,18 @@ def _identity(entry: SurrogateEntry) -> dict[str, Any]:
 
 def _weights_and_use(surrogate: Surrogate) -> dict[str, Any]:
     return {"weights": surrogate.weights_sha256, **surrogate.info.to_dict()}
+
+
+def _protocol_identity(protocol: TransferProtocol) -> str:
+    """A protocol and its options; if it is the user's own, with its code, which may change."""
+    kind = type(protocol)
+    if kind.__module__.partition(".")[0] == "pdesurrogate":
+        return repr(protocol)
+    try:
+        code = inspect.getsource(sys.modules[kind.__module__])
+    except (OSError, TypeError):  # typed in, say
+        code = ""
+    return f"{protocol!r}, {class_path(kind)} {hashlib.sha256(code.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)

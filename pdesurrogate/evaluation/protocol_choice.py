@@ -10,6 +10,7 @@ from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation.entries import SurrogateEntry
 from pdesurrogate.evaluation.protocols import Native, Projected, TransferProtocol, named
 from pdesurrogate.evaluation.trust import detail_trust
+from pdesurrogate.models.user_code import answering_for_part
 
 __all__ = [
     "DEFAULT_PROTOCOLS",
@@ -76,6 +77,11 @@ def applicable(
     )
 
 
+def _uses_trust(protocol: TransferProtocol) -> bool:
+    with answering_for_part(protocol):
+        return protocol.uses_trust
+
+
 def with_trust(
     entries: Sequence[SurrogateEntry],
     protocols: Sequence[TransferProtocol],
@@ -84,7 +90,7 @@ def with_trust(
     num_steps: int,
 ) -> list[SurrogateEntry]:
     """The same entries, told how long detail is to be trusted where a protocol wants to know."""
-    curious = [protocol for protocol in protocols if protocol.uses_trust]
+    curious = [protocol for protocol in protocols if _uses_trust(protocol)]
 
     def wants(entry: SurrogateEntry) -> bool:
         return any(entry.takes_part(protocol, rung) for protocol in curious for rung in rungs)

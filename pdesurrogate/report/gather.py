@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +16,7 @@ from pdesurrogate.evaluation import open_evaluation
 from pdesurrogate.evaluation.schema import EXAMPLE_PREFIX, VARIABLES
 from pdesurrogate.grids import GaussianSphere
 
-__all__ = ["Example", "Gathered", "gather"]
+__all__ = ["Example", "Gathered", "gather", "json_attribute"]
 
 _SHARED_AXES = ("trajectory", "lead_time", "field")
 _SHARED_SETTINGS = ("split", "history")
@@ -72,7 +73,7 @@ class Gathered:
         table: All scores, concatenated along `run`.
         examples: Pictures by resolution, one entry per file that has them.
         paths: The files, in the order given.
-        commands: Command lines that made them, each once.
+        commands: Command lines that made them, each once; empty if a file does not tell.
     """
 
     table: xr.Dataset
@@ -106,16 +107,17 @@ def gather(evaluations: Sequence[Path | str], files: ExitStack) -> Gathered:
     for tree in trees:
         for resolution, group in _examples(tree).items():
             examples.setdefault(resolution, []).append(Example(group))
-    told = [command for table in tables for command in _commands(table)]
-    return Gathered(_concatenate(paths, tables), examples, paths, tuple(dict.fromkeys(told)))
+    told = [json_attribute(table, "commands", []) for table in tables]
+    commands = dict.fromkeys(command for lines in told for command in lines) if all(told) else {}
+    return Gathered(_concatenate(paths, tables), examples, paths, tuple(commands))
 
 
-def _commands(table: xr.Dataset) -> list[str]:
+def json_attribute(table: xr.Dataset, name: str, default: Any) -> Any:
+    """An attribute that is stored as JSON; the default if it is absent or damaged."""
     try:
-        told = json.loads(table.attrs.get("commands", "[]"))
-    except (TypeError, ValueError):
-        return []
-    return list(map(str, told)) if isinstance(told, list) else []
+        return json.loads(table.attrs[name])
+    except (KeyError, TypeError, ValueError):
+        return default
 
 
 def _table(path: Path, evaluation: xr.DataTree) -> xr.Dataset:

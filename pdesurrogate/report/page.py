@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pdesurrogate.evaluation.scaling.store import is_scaling_file
@@ -18,7 +17,7 @@ from pdesurrogate.report.comparisons import comparisons
 from pdesurrogate.report.cost_error import cost_error_panels
 from pdesurrogate.report.figures import error_over_lead_time, error_over_resolution, spectra
 from pdesurrogate.report.findings import findings, headline
-from pdesurrogate.report.gather import Gathered, gather
+from pdesurrogate.report.gather import Gathered, gather, json_attribute
 from pdesurrogate.report.legend import legend, marker_path, svg_dash
 from pdesurrogate.report.looks import dash_of
 from pdesurrogate.report.methods import Study
@@ -129,15 +128,13 @@ def _context(gathered: Gathered, scalings: Sequence[Path], out: Path) -> dict[st
         "costs": cost_table(study),
         "cost_error_panels": cost_error_panels(study, field),
         "has_equal_cost": any(method.cost_of for method in study.methods),
-        "versions": _json_attribute(study.table, "versions", {}),
+        "versions": json_attribute(study.table, "versions", {}),
         "machine": str(study.table.attrs.get("machine", "unknown")),
         **_scaling_section(scaling, field),
-        "commands": [
-            *gathered.commands,
-            *(() if scaling is None else scaling.commands),
-        ],
-        "files": [str(path) for path in (*gathered.paths, *scalings)],
-        "out": str(out),
+        "commands": _commands(gathered, scaling),
+        "report_command": shlex.join(
+            ["pdesurrogate", "report", *map(str, [*gathered.paths, *scalings]), "--out", str(out)]
+        ),
     }
 
 
@@ -167,8 +164,7 @@ def _galleries(study: Study, gathered: Gathered, field: str) -> list[Gallery]:
     return [g for g in made if g is not None]
 
 
-def _json_attribute(table: xr.Dataset, name: str, default: Any) -> Any:
-    try:
-        return json.loads(table.attrs[name])
-    except (KeyError, TypeError, ValueError):
-        return default
+def _commands(gathered: Gathered, scaling: ScalingStudy | None) -> list[str]:
+    """What made the files, each line once; nothing if one of them does not tell."""
+    told = [gathered.commands, *([] if scaling is None else [scaling.commands])]
+    return list(dict.fromkeys(line for lines in told for line in lines)) if all(told) else []

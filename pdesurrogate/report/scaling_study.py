@@ -92,7 +92,7 @@ class ScalingStudy:
     Args:
         methods: Trained networks, each followed by the untrained ones; the solver last.
         dataset_sha256: The dataset's identity.
-        commands: Command lines that made the files, the last one of each.
+        commands: Command lines that made the files.
     """
 
     methods: tuple[ScalingMethod, ...]
@@ -134,7 +134,7 @@ class ScalingStudy:
                 )
             )
         commands = json.loads(scaling.attrs.get("commands", "[]"))
-        return cls(tuple(methods), str(scaling.attrs["dataset_sha256"]), tuple(commands[-1:]))
+        return cls(tuple(methods), str(scaling.attrs["dataset_sha256"]), tuple(commands))
 
     def showing(self, field: str) -> tuple[ScalingMethod, ...]:
         """The methods that predict a field."""

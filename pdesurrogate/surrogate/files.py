@@ -45,9 +45,11 @@ def read_info(directory: str | os.PathLike[str]) -> SurrogateInfo:
 
     Raises:
         FileNotFoundError: If there is no description in the directory.
-        ValueError: If it is damaged.
+        ValueError: If it or the weights are damaged.
     """
-    return _described(Path(directory))[0]
+    info, checksum = _described(Path(directory))
+    _read_weights(Path(directory), checksum)
+    return info
 
 
 def read_surrogate(
@@ -70,12 +72,7 @@ def read_surrogate(
     directory = Path(directory)
     info, checksum = _described(directory)
     module = build(info, directory / DESCRIPTION)
-    weights = _read(directory / WEIGHTS)
-    if hashlib.sha256(weights).hexdigest() != checksum:
-        raise ValueError(
-            f"{directory / WEIGHTS} is damaged or of another surrogate: "
-            f"its checksum is not the one in {DESCRIPTION}"
-        )
+    weights = _read_weights(directory, checksum)
     _fill(module, load_tensors(weights), directory / WEIGHTS)
     return module.eval().requires_grad_(False), info
 
@@ -88,6 +85,16 @@ def _described(directory: Path) -> tuple[SurrogateInfo, str]:
         return SurrogateInfo.from_dict(description), str(description.get("weights_sha256"))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"{path} does not describe a surrogate: {error}") from error
+
+
+def _read_weights(directory: Path, checksum: str) -> bytes:
+    weights = _read(directory / WEIGHTS)
+    if hashlib.sha256(weights).hexdigest() != checksum:
+        raise ValueError(
+            f"{directory / WEIGHTS} is damaged or of another surrogate: "
+            f"its checksum is not the one in {DESCRIPTION}"
+        )
+    return weights
 
 
 @torch.no_grad()

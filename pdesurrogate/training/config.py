@@ -105,7 +105,7 @@ class TrainingConfig:
         patience: Epochs without a new best one after which the training ends; None to go on.
         rollbacks: How often, at most, a loss that is not finite, or an epoch's that is ten times
             that of the one before and higher than any, sends a stage back to the beginning of the
-            epoch, to go on at half the rate.
+            epoch, to go on at half the rate. The last one is kept for what is not finite.
         time_budget: Seconds of training, over all sessions, after which it ends with the best
             weights so far; None for no limit.
         seed: Determines the initial weights and the order of the windows.

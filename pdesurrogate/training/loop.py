@@ -46,7 +46,8 @@ ROLLBACK_FACTOR = 0.5
 
 
 LOSS_JUMP = 10.0
-"""An epoch whose mean loss is more times that of the one before, and above all, has collapsed."""
+"""An epoch has collapsed whose mean loss is more than so many times that of the one before, and
+higher than any of the stage's."""
 
 
 class NonFiniteLossError(ValueError):
@@ -181,7 +182,8 @@ class TrainingLoop:
         """Validate and write down how it went."""
         position, steps = self.position, len(self.batches)
         loss = position.loss_sum / steps
-        if before := self._collapsed_from(loss):
+        before = self._collapsed_from(loss)
+        if before is not None:
             raise _SetbackError(f"the mean loss rose from {before:g} to {loss:g}")
         verdict = self._judge()
         if not math.isfinite(verdict.one_step):  # the last step has spoilt the weights
@@ -211,11 +213,16 @@ class TrainingLoop:
     def _collapsed_from(self, loss: float) -> float | None:
         """The loss of the epoch before, if this one's is out of all proportion and can be mended.
 
-        A finite loss stops nobody: once there are no rollbacks left, the training goes on with it.
+        A finite loss stops nobody: the last rollback is kept for one that is not, and without
+        another the training goes on. Nor are losses compared where the objective has changed.
         """
-        position, stage = self.position, self.stage.number + 1
+        position, stage, steps = self.position, self.stage.number + 1, len(self.batches)
         losses = [row.train_loss for row in position.rows if row.stage == stage]
-        if not losses or position.rollbacks >= self.config.rollbacks:
+        if not losses or position.rollbacks + 1 >= self.config.rollbacks:
+            return None
+        objective = self.config.objective
+        then, now = (position.step - back for back in (2 * steps, 1))
+        if objective.at(then / self.num_steps) != objective.at(now / self.num_steps):
             return None
         return losses[-1] if loss > LOSS_JUMP * losses[-1] and loss > max(losses) else None
 
@@ -276,10 +283,8 @@ class TrainingLoop:
     def _roll_back(self, setback: _SetbackError) -> None:
         """Go back to where the epoch began, to try again at a lower rate."""
         position = self.position
-        where = (
-            f"{setback} in epoch {len(position.rows) + 1}, step "
-            f"{position.steps_before + position.step + 1}"
-        )
+        step = position.step + (position.batch < len(self.batches))  # the one that was not taken
+        where = f"{setback} in epoch {len(position.rows) + 1}, step {position.steps_before + step}"
         if position.rollbacks >= self.config.rollbacks:
             tries = f" after {position.rollbacks} rollbacks" if position.rollbacks else ""
             raise NonFiniteLossError(

@@ -288,7 +288,9 @@ MISTAKES = [
     ("generate kolmogorov", "missing: --out"),
     ("generate kolmogorov --out {new} --sed 1", "unknown option '--sed' (did you mean '--seed'?)"),
     ("generate kolmogorov --out {new} --seed x", "--seed must be a whole number, got 'x'"),
-    ("generate kolmogorov --out {new} --resolutions 32,x", "--resolutions must be a whole number"),
+    ("generate kolmogorov --out {new} --resolutions 32,x", "--resolutions must be a list of"),
+    ("generate kolmogorov --out {new} --domain_extent x", "--domain_extent must be two lengths"),
+    ("count --model FNO --resolution 8 --target x", "--target must be parameters or flops"),
     (
         "generate kolmogorov --out {new} --equation.forcing.wavenumber 0",
         "the forcing's wavenumber must be at least 1, got 0",

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
+import linecache
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -71,6 +75,68 @@ def test_without_the_protocol_no_extension_is_told(folder: Path) -> None:
     assert run(*words) == 0
     lines = json.loads(xr.load_dataset(folder / "projected.nc").attrs["commands"])
     assert [line.split()[1] for line in lines] == ["generate", "train", "evaluate"]
+
+
+def test_a_damaged_extension_is_not_described_as_a_sound_one(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_again, data = tmp_path / "run", folder / "data"
+    shutil.copytree(folder / "run", run_again, ignore=shutil.ignore_patterns("extensions"))
+    wanted = ["--trajectories", 1, "--epochs", 1, "--width", 4]
+    assert run("extend", run_again, "--data", data, "--resolutions", "16", *wanted) == 0
+    weights = run_again / "extensions/16/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:10])
+    capsys.readouterr()
+    assert run("info", weights.parent) == 2
+    assert "model.safetensors is damaged" in capsys.readouterr().err
+
+
+OWN = """
+from dataclasses import dataclass
+from pdesurrogate.evaluation.protocols import Projected
+
+@dataclass(frozen=True)
+class Scaled(Projected):
+    factor: float = FACTOR
+
+    def carry(self, step, setting):
+        carried = super().carry(step, setting)
+        return lambda window: self.factor * carried(window)
+"""
+
+
+def test_a_protocol_of_the_users_own_goes_to_finer_grids_in_processes(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And what an earlier version of it did is not taken for what it does now."""
+    module, out = tmp_path / "own_scaled.py", tmp_path / "eval.nc"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module.write_text(OWN.replace("FACTOR", "0.5"))
+    words = ["evaluate", folder / "run", "--data", folder / "data", "--resolutions", "8,16"]
+    words += ["--protocols", "[projected, own_scaled.Scaled]", "--num_steps", 1, "--out", out]
+    words += ["--equal_cost", "false"]
+    assert run(*words, "--workers", 2) == 0
+    with xr.open_dataset(out) as table:
+        mean = table["mean_square"].sel(run="run", resolution=16)[..., 0, 0]
+        ratio = mean.sel(protocol="scaled") / mean.sel(protocol="projected")
+        np.testing.assert_allclose(ratio, 0.25, rtol=1e-4)
+
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pdesurrogate.evaluation.resolution_transfer.Assembly", interrupt)
+        out.unlink()
+        assert run(*words) == 130
+    module.write_text(OWN.replace("FACTOR", "2.0"))
+    monkeypatch.delitem(sys.modules, "own_scaled")
+    linecache.clearcache()
+    capsys.readouterr()
+    assert run(*words) == 2
+    assert "other settings (protocols" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

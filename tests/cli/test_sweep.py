@@ -176,7 +176,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (with_model(space="Wavelt"), "models.a.space: unknown class 'Wavelt'"),
     (with_model(levels=9), "a: a U-Net with 9 levels cannot coarsen a grid of 8 x 8 points"),
     ({"seeds": None}, "missing: seeds"),
-    ({"seeds": ["x"]}, "seeds must be a whole number, got 'x'"),
+    ({"seeds": ["x"]}, "seeds must be a list of whole numbers"),
     ({"seeds": [0, 0]}, "seeds must name each seed once"),
     ({"resolution": 12}, "resolution 12 is not in kolmogorov; its rungs are 8, 16"),
     ({"resolution": "x"}, "resolution must be a whole number, got 'x'"),

@@ -77,15 +77,17 @@ class NoModule:
 """
 PROTOCOLS = """
 from dataclasses import dataclass
-from pdesurrogate.evaluation.protocols import Native, Transported
+from pdesurrogate.evaluation.protocols import Native
 
 @dataclass(frozen=True)
 class Mine(Native):
     pass
 
 @dataclass(frozen=True)
-class Unshrunk(Transported):
-    shrinks: bool = False
+class Trusting(Native):
+    @property
+    def uses_trust(self):
+        return {}["missing"]
 
 @dataclass(frozen=True)
 class Breaking(Native):
@@ -278,6 +280,7 @@ def test_a_users_protocol_is_named_by_its_path(trained, here, tmp_path):
     ("protocol", "sentence"),
     [
         ("own_protocols.Breaking", "own_protocols.Breaking raises KeyError: 'missing'"),
+        ("own_protocols.Trusting", "own_protocols.Trusting raises KeyError: 'missing'"),
         ("own_protocols.BreakingLater", "own_protocols.BreakingLater raises KeyError: 'missing'"),
         (
             "own_protocols.Cut",

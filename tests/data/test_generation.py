@@ -54,14 +54,18 @@ def test_any_number_of_workers_and_threads_gives_the_same_bytes(ladder, tiny, tm
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_ctrl_c_is_not_lost_in_netcdf(tiny, tmp_path, monkeypatch):
-    """netCDF4 looks at an index in `try` with a bare `except`."""
+@pytest.mark.parametrize("press", [1, 30, 50, 51, 52])
+def test_ctrl_c_is_not_lost_in_netcdf(press, tiny, tmp_path, monkeypatch):
+    """netCDF4 looks at an index in `try` with a bare `except`.
+
+    The first shard of two trajectories looks 52 times, at last to write down their time steps.
+    """
     look, presses = netCDF4._netCDF4._StartCountStride, []
 
     def pressed_while_looking(*arguments, **options):
         presses.append(len(presses))
         try:
-            if len(presses) == 30:
+            if len(presses) == press:
                 os.kill(os.getpid(), signal.SIGINT)
             return look(*arguments, **options)
         except:  # noqa: E722
@@ -272,7 +276,7 @@ def test_a_damaged_manifest_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(ValueError, match=r"manifest\.json is not a readable manifest"):
         Manifest.read(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"is no dataset: it has no manifest\.json"):
+    with pytest.raises(FileNotFoundError, match=r"there is no dataset .*nowhere"):
         Manifest.read(tmp_path / "nowhere")
 
 
