@@ -97,11 +97,14 @@ from pdesurrogate.evaluation.protocols import Projected
 
 @dataclass(frozen=True)
 class Scaled(Projected):
-    factor: float = FACTOR
-
     def carry(self, step, setting):
         carried = super().carry(step, setting)
-        return lambda window: self.factor * carried(window)
+        return lambda window: FACTOR * carried(window)
+
+@dataclass(frozen=True)
+class Reasoning(Projected):
+    def reason_against(self, setting):
+        return {}["missing"]
 """
 
 
@@ -137,6 +140,20 @@ def test_a_protocol_of_the_users_own_goes_to_finer_grids_in_processes(
     capsys.readouterr()
     assert run(*words) == 2
     assert "other settings (protocols" in capsys.readouterr().err
+
+
+def test_a_protocol_that_breaks_while_it_is_asked_whether_it_goes_is_told_as_theirs(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_reasoning.py").write_text(OWN.replace("FACTOR", "1.0"))
+    words = ["evaluate", folder / "run", "--data", folder / "data", "--resolutions", "8,16"]
+    words += ["--protocols", "[own_reasoning.Reasoning]", "--out", tmp_path / "eval.nc"]
+    assert run(*words) == 2
+    assert "own_reasoning.Reasoning raises KeyError: 'missing'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

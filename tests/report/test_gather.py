@@ -59,6 +59,17 @@ def test_the_commands_of_all_files_are_told_once(mock: Mock, write: Write) -> No
         )
 
 
+def test_commands_that_do_not_make_all_files_are_not_told(mock: Mock, write: Write) -> None:
+    root, _ = mock
+    telling = root.assign_attrs(commands=json.dumps(["generate", "evaluate a"]))
+    silent = root.assign_attrs(commands="[]")
+    first = write((telling.sel(run=["MultiResNet"]), {}), "a.nc")
+    second = write((silent.sel(run=["FNO"]), {}), "b.nc")
+    with ExitStack() as files:
+        assert gather([first], files).commands == ("generate", "evaluate a")
+        assert gather([first, second], files).commands == ()
+
+
 def test_protocols_and_grids_that_one_file_lacks_were_not_run(mock: Mock, write: Write) -> None:
     root, _ = mock
     first = write(_only((root.sel(protocol=["native"]), {}), "MultiResNet"), "a.nc")

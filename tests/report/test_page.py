@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import html as markup
+import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -110,6 +113,15 @@ def test_page_tells_how_to_repeat_it(html: str) -> None:
 def test_page_names_itself_in_the_last_command(page: Path, html: str) -> None:
     evaluation = page.with_name("evaluation.nc")
     assert f"pdesurrogate report {evaluation} --out {page}</code>" in html
+
+
+def test_a_name_with_a_blank_is_one_word_of_the_command(write: Write, tmp_path: Path) -> None:
+    root, _ = mock_evaluation(num_trajectories=2, num_steps=2, seeds=(0,))
+    small = root.sel(protocol=["native"], resolution=[32])
+    page = write_report([write((small, {}), "a b.nc")], tmp_path / "c d.html")
+    command = re.findall(r"pdesurrogate report .*(?=</code>)", page.read_text("utf-8"))[-1]
+    words = ["pdesurrogate", "report", str(tmp_path / "a b.nc"), "--out", str(page)]
+    assert shlex.split(markup.unescape(command)) == words
 
 
 def test_without_pictures_the_page_says_so(mock: Mock, write: Write, tmp_path: Path) -> None:

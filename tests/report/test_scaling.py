@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,12 @@ def test_the_page_has_a_section(mock: Mock, write: Write, tmp_path: Path, page: 
     assert 'id="scaling"' in text
     assert "pdesurrogate scaling runs/* --out s.nc" in text
     assert f"pdesurrogate report {evaluation} {tmp_path / 'scaling.nc'}" in text
+
+
+def test_all_commands_of_a_scaling_file_are_told(scaling: xr.Dataset) -> None:
+    lines = ["generate", "train", "scaling"]
+    study = ScalingStudy.of(scaling.assign_attrs(commands=json.dumps(lines)))
+    assert study.commands == tuple(lines)
 
 
 def test_mistakes_are_one_sentence(mock: Mock, write: Write, tmp_path: Path) -> None:
