@@ -22,9 +22,9 @@ import pdesurrogate as ps
 from benchmarks.measuring import write_table
 from pdesurrogate.data import Ladder, load_frames
 from pdesurrogate.demo import DEMO_MODELS, DemoConfig, demo_data
+from pdesurrogate.frame_rollout import rollout_frames
 from pdesurrogate.metrics import nrmse
 from pdesurrogate.models import FNO
-from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import (
     H1,

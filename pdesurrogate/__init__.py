@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# At once, for the module has the function's name; it imports nothing that takes time.
 from pdesurrogate.rollout import rollout
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pdesurrogate.rollout import repeat, rollout, rollout_frames
+from pdesurrogate.frame_rollout import rollout_frames
+from pdesurrogate.rollout import repeat, rollout
 
 
 def test_only_new_states_are_yielded_and_lazily():

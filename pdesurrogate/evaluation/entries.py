@@ -13,9 +13,9 @@ from torch import Tensor
 from pdesurrogate.evaluation.protocols import InformedStep, Native, Setting, TransferProtocol
 from pdesurrogate.evaluation.schema import RunLabel
 from pdesurrogate.evaluation.stored_frames import StoredFrames
+from pdesurrogate.frame_rollout import rollout_frames
 from pdesurrogate.grids import Grid
 from pdesurrogate.models.user_code import answering_for_part
-from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.solvers import Equation
 from pdesurrogate.surrogate import Surrogate, SurrogateInfo
 

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pdesurrogate.data import Ladder, load_frames
+from pdesurrogate.frame_rollout import rollout_frames
 from pdesurrogate.grids import Grid
-from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.transfer import prolong_fields, restrict_fields
 

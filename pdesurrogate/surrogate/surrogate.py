@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pdesurrogate.conditioning import ConditionNormaliser, condition_values
+from pdesurrogate.frame_rollout import rollout_frames
 from pdesurrogate.grids import GaussianSphere, Grid
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.models.part import Part
 from pdesurrogate.naming import unknown_name
-from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.surrogate.building import build_network
 from pdesurrogate.surrogate.carrying import Carrying
 from pdesurrogate.surrogate.files import read_surrogate, weights_of, write_surrogate

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pdesurrogate.frame_rollout import rollout_frames
 from pdesurrogate.grids import Grid
 from pdesurrogate.metrics import mean_square, nrmse
 from pdesurrogate.metrics.blow_up import blow_up_limit
-from pdesurrogate.rollout import rollout_frames
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training.distributed import Ranks
 

@@ -495,6 +495,21 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
     assert not list(out.glob("**/*.partial"))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_during_the_first_imports_is_told_in_a_sentence(tmp_path):
+    """The toolkit takes seconds to import: many an impatient Ctrl-C falls there."""
+    (tmp_path / "torch.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pdesurrogate", "list", "models"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert done.stderr == "pdesurrogate: interrupted; what was finished is kept\n"
+
+
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(journey, tmp_path, monkeypatch, capsys):
     from pdesurrogate.evaluation.walk import Walk
 
