@@ -7,8 +7,8 @@ Four questions, each with a table of its own:
               and on ours with as many parameters.
 `loading`     The share of a step for which `train` waits for its windows, from memory and from
               disk (from what the operating system keeps of it: the files were just written).
-`checkpoint`  What a checkpoint of exact resumption takes, and by how much checkpoints at the
-              default interval lengthen a run.
+`checkpoint`  What a checkpoint of exact resumption takes, and which share of a run of two epochs
+              goes into writing at the default interval.
 `device`      The share of its peak that a GPU reaches in a training step of the residual U-Net of
               34.5 million parameters, by precision, compilation and batch, and the seconds of an
               epoch on data of the size of PDEArena's.
@@ -50,7 +50,6 @@ from benchmarks.training_case import (
 )
 from benchmarks.training_device import device_rows
 from benchmarks.training_runs import fastest
-from pdesurrogate.training import TrainingConfig
 
 __all__ = ["main"]
 
@@ -182,46 +181,33 @@ def loading_rows(options: argparse.Namespace, folder: Path) -> list[Row]:
 def checkpoint_rows(options: argparse.Namespace, folder: Path) -> list[Row]:
     """Rows of the question `checkpoint`.
 
-    One checkpoint is the difference between the steps of a training that writes one after each and
-    of a training that writes none.
+    What one takes is the difference between the steps of a training that writes one after each and
+    of a training that writes none. Two long runs differ by more than what checkpoints add, so that
+    the share of a run is counted within it.
     """
     base = _case(options, folder)
-    interval = TrainingConfig().checkpoint_seconds or 60.0  # unless writing takes long
     rows = []
     for network, width in (("FNO", options.fno_width), ("ResidualUNet", options.large_width)):
         case = replace(base, network=network, width=width)
-        each, none = _by_interval(case, (0.0, NEVER), options.repetitions)
+        cases = {
+            f"{network} with checkpoints every {interval:g} s": replace(
+                case, options={"checkpoint_seconds": interval}
+            )
+            for interval in (0.0, NEVER)
+        }
+        each, none = (found["wall_s"] for found in fastest(cases, options.repetitions).values())
         row = _described(case)
         row["step_s"] = _rounded(none)
         row["checkpoint_s"] = _rounded(each - none)
-        row["interval_s"] = interval
-        row["overhead"] = _rounded((each - none) / interval)
+        if options.run_seconds:
+            windows = math.ceil(options.run_seconds / 2 / none) * options.batch
+            data = str(dataset(TURBULENCE, options.points, windows, folder))
+            run = fastest({f"a run of {network}": replace(case, data=data, epochs=2)}, 1)
+            (found,) = run.values()
+            row["run_s"] = round(found["wall_s"] * found["steps"])
+            row["run_share"] = _rounded(found["writing_s"] / found["wall_s"])
         rows.append(row)
-    if options.run_seconds:
-        windows = math.ceil(options.run_seconds / none) * options.batch
-        longer = replace(case, data=str(dataset(TURBULENCE, options.points, windows, folder)))
-        usual, without = _by_interval(longer, (None, NEVER), options.repetitions)
-        row["run_s"] = options.run_seconds
-        row["run_overhead"] = _rounded(usual / without - 1)
     return rows
-
-
-def _by_interval(
-    case: Case, intervals: tuple[float | None, float], repetitions: int
-) -> list[float]:
-    """Seconds of a step with checkpoints at each of the intervals; None is the default one."""
-    cases = {
-        f"{case.network} with checkpoints {_how_often(interval)}": replace(
-            case, options={"checkpoint_seconds": interval}
-        )
-        for interval in intervals
-    }
-    results = fastest(cases, repetitions)
-    return [results[name]["wall_s"] for name in cases]
-
-
-def _how_often(interval: float | None) -> str:
-    return "as by default" if interval is None else f"every {interval:g} s"
 
 
 def _case(options: argparse.Namespace, folder: Path) -> Case:
@@ -294,7 +280,7 @@ def _options() -> argparse.Namespace:
     add("--steps", type=int, default=20)
     add("--processes", type=int, nargs="+", default=[1, 2])
     add("--repetitions", type=int, default=3)
-    add("--run-seconds", type=float, default=130.0, help="of the runs that checkpoints lengthen")
+    add("--run-seconds", type=float, default=260.0, help="of a run with checkpoints; or 0")
     add("--device", choices=["cpu", "cuda"], default="cpu")
     add("--threads", type=int, default=1, help="of each process")
     add("--precision", default=None, help="of ours beside the peers; ours may choose by default")

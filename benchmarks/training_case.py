@@ -67,6 +67,7 @@ class Case:
         device: Where to train.
         threads: Threads of each process.
         options: What differs from the defaults in the configuration of our training.
+        epochs: How often it goes through the data; peers do once.
         from_disk: Whether our training reads its windows from disk though they would fit in memory.
     """
 
@@ -80,6 +81,7 @@ class Case:
     threads: int
     options: dict[str, Any] = field(default_factory=dict)
     from_disk: bool = False
+    epochs: int = 1
 
     @property
     def spec(self) -> ModelSpec:
@@ -88,9 +90,9 @@ class Case:
 
     @property
     def num_steps(self) -> int:
-        """Optimiser steps of the epoch."""
+        """Optimiser steps of all epochs."""
         windows = self.open()[0].num_trajectories("train") * (NUM_FRAMES - HISTORY)
-        return -(-windows // self.batch)
+        return -(-windows // self.batch) * self.epochs
 
     def open(self) -> tuple[Ladder, tuple[str, ...]]:
         """The dataset, and the fields that are trained."""

@@ -28,6 +28,7 @@ from benchmarks.training_case import HISTORY, OURS, Case
 from benchmarks.training_peers import local_device, train_neuraloperator, train_pdearena
 from pdesurrogate.training import TrainingConfig, preparation, train
 from pdesurrogate.training.batches import Batches
+from pdesurrogate.training.clock import TrainingClock
 
 __all__ = ["LOOPS", "main"]
 
@@ -49,6 +50,8 @@ class StepClock:
         self.cpu: list[float] = []
         self.waits: list[float] = []
         """Seconds for which the loop waited for each batch of windows, if the loop is ours."""
+        self.writes: list[tuple[int, float]] = []
+        """After how many steps our loop wrote a checkpoint, and for how many seconds."""
 
     def mark(self, *_: Any) -> None:
         """Note that a step has ended, what it needed, and how many processes share the work."""
@@ -78,6 +81,8 @@ class StepClock:
         }
         if self.waits:
             found["loading_s"] = sum(self.waits[first + 1 : last + 1]) / count
+            written = sum(seconds for steps, seconds in self.writes if first < steps <= last)
+            found["writing_s"] = written / count
         return found
 
     def _seconds(self, first: int, last: int) -> float:
@@ -89,8 +94,15 @@ class StepClock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Watch all optimisers, and our batches."""
-        epoch = Batches.epoch
+        """Watch all optimisers, our batches, and our checkpoints."""
+        epoch, writing = Batches.epoch, TrainingClock.writing
+
+        @contextmanager
+        def timed(clock: TrainingClock, *, is_resumable: bool) -> Iterator[None]:
+            start = time.perf_counter()
+            with writing(clock, is_resumable=is_resumable):
+                yield
+            self.writes.append((len(self.marks), time.perf_counter() - start))
 
         def watched(batches: Batches, *arguments: Any, **options: Any) -> Iterator[Any]:
             windows = epoch(batches, *arguments, **options)
@@ -105,18 +117,19 @@ class StepClock:
 
         handle = register_optimizer_step_post_hook(self.mark)
         Batches.epoch = watched  # type: ignore[assignment,method-assign]
+        TrainingClock.writing = timed  # type: ignore[assignment,method-assign]
         try:
             yield
         finally:
-            Batches.epoch = epoch  # type: ignore[method-assign]
+            Batches.epoch, TrainingClock.writing = epoch, writing  # type: ignore[method-assign]
             handle.remove()
 
 
 def train_ours(case: Case, folder: Path) -> None:
-    """One epoch of `pdesurrogate.training.train`, all of it at its defaults but `case.options`."""
+    """Epochs of `pdesurrogate.training.train`, all of it at its defaults but `case.options`."""
     data, fields = case.open()
     config = TrainingConfig(
-        epochs=1,
+        epochs=case.epochs,
         batch_size=case.batch,
         history=HISTORY,
         fields=fields,

@@ -6,7 +6,6 @@ import logging
 import math
 import operator
 import signal
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from pdesurrogate.training.checkpoint import (
     save_checkpoint,
     snapshot,
 )
+from pdesurrogate.training.clock import TrainingClock
 from pdesurrogate.training.distributed import Ranks
 from pdesurrogate.training.epoch_metrics import EpochMetrics
 from pdesurrogate.training.interruption import Interruption, stop_as_asked
@@ -109,7 +109,7 @@ class TrainingLoop:
             num_steps=self.num_steps,
         )
         self.position = Position()
-        self.clock = _Clock(0.0)
+        self.clock = TrainingClock()
         self.asked = _Asked()
 
     def train(self, position: Position, state: Mapping[str, Any] | None) -> Position:
@@ -128,7 +128,7 @@ class TrainingLoop:
             KeyboardInterrupt: On Ctrl-C, after the step under way and a checkpoint.
             SystemExit: On SIGTERM, likewise.
         """
-        self.position, self.clock = position, _Clock(position.seconds)
+        self.position, self.clock = position, TrainingClock(position.seconds)
         if state is None:
             self._begin()
         else:
@@ -236,7 +236,8 @@ class TrainingLoop:
                 weights = self.learner.weights()
                 if self.ranks.is_main:
                     best = {"module": weights, "epoch": self.position.epochs_begun}
-                    save_checkpoint(self.run.best_of(self.stage.number), best)
+                    with self.clock.writing(is_resumable=False):
+                        save_checkpoint(self.run.best_of(self.stage.number), best)
         if self.asked.is_signalled:  # the validation was cut short and will be repeated
             self._checkpoint()
             self._stop_if_asked()
@@ -278,7 +279,7 @@ class TrainingLoop:
     def _restore(self, state: Mapping[str, Any]) -> None:
         path, dataset = self.run.last, self.session.dataset
         self.position = restore(state, self.learner, dataset, self.ranks, path)
-        self.clock = _Clock(self.position.seconds)
+        self.clock = TrainingClock(self.position.seconds)
 
     def _roll_back(self, setback: _SetbackError) -> None:
         """Go back to where the epoch began, to try again at a lower rate."""
@@ -293,7 +294,7 @@ class TrainingLoop:
             )
         seconds, rollbacks = self.clock.seconds(), position.rollbacks + 1
         self._restore(load_snapshot(self.run.epoch))
-        self.position.rollbacks, self.clock = rollbacks, _Clock(seconds)
+        self.position.rollbacks, self.clock = rollbacks, TrainingClock(seconds)
         self._checkpoint(begins_epoch=True)
         if self.ranks.is_main:
             log.warning(
@@ -306,20 +307,20 @@ class TrainingLoop:
 
     def _checkpoint(self, *, begins_epoch: bool = False) -> None:
         """Write down where the training stands; what begins an epoch is kept until the next."""
-        began = self.position.seconds = self.clock.seconds()
-        state = snapshot(self.learner, self.position, self.session.dataset, self.ranks)
-        if self.ranks.is_main:
-            save_checkpoint(self.run.last, state)
-            if begins_epoch:
-                keep_as(self.run.last, self.run.epoch)
-        self.ranks.wait()
-        self.clock.checkpointed(self.clock.seconds() - began)
+        self.position.seconds = self.clock.seconds()
+        with self.clock.writing(is_resumable=True):
+            state = snapshot(self.learner, self.position, self.session.dataset, self.ranks)
+            if self.ranks.is_main:
+                save_checkpoint(self.run.last, state)
+                if begins_epoch:
+                    keep_as(self.run.last, self.run.epoch)
+            self.ranks.wait()
 
     def _agree(self, loss: float) -> tuple[float, _Asked]:
         """The batch's whole loss, and what is asked of all processes: the same for all of them."""
         signalled, is_main = self.session.interruption.requested, self.ranks.is_main
         budget, seconds = self.config.time_budget, self.clock.seconds()
-        is_due = self.clock.since_checkpoint() > self._checkpoint_seconds
+        is_due = self.clock.is_checkpoint_due(self.config.checkpoint_seconds)
         is_out_of_time = budget is not None and seconds > budget
         loss, *asked = self.ranks.totals(
             loss,
@@ -330,12 +331,6 @@ class TrainingLoop:
             device=self.session.device,
         )
         return loss, _Asked(*(bool(number) for number in asked))
-
-    @property
-    def _checkpoint_seconds(self) -> float:
-        """How old the last checkpoint may be; by default writing takes a fiftieth of the time."""
-        chosen = self.config.checkpoint_seconds
-        return max(60.0, 50 * self.clock.writing) if chosen is None else chosen
 
     def _stop_if_asked(self) -> None:
         if self.asked.interrupt:
@@ -396,21 +391,3 @@ class _Asked(NamedTuple):
     @property
     def is_signalled(self) -> bool:
         return self.interrupt or self.terminate
-
-
-class _Clock:
-    """Wall time of a training over all its sessions, and since its last checkpoint."""
-
-    def __init__(self, seconds_before: float) -> None:
-        self._start = time.perf_counter() - seconds_before
-        self.checkpointed(0.0)
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self._start
-
-    def since_checkpoint(self) -> float:
-        return time.perf_counter() - self._checkpoint
-
-    def checkpointed(self, writing: float) -> None:
-        """A checkpoint has just been written, which took so long."""
-        self._checkpoint, self.writing = time.perf_counter(), writing

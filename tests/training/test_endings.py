@@ -18,9 +18,10 @@ import torch
 from pdesurrogate.data import Ladder
 from pdesurrogate.models import FNO, MultiResNet
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import Pushforward, TrainingConfig, loop, train
+from pdesurrogate.training import Pushforward, TrainingConfig, train
 from pdesurrogate.training import checkpoint as checkpoints
 from pdesurrogate.training.batches import Batch
+from pdesurrogate.training.clock import TrainingClock
 from pdesurrogate.training.distributed import Ranks
 from pdesurrogate.training.learner import Learner
 from pdesurrogate.training.validation import RolloutValidation, Verdict
@@ -100,7 +101,7 @@ def test_a_training_ends_when_its_time_is_over_and_may_be_given_more(
 ) -> None:
     """The time is over in step 7: the weights of the first epoch are kept."""
     ticks = iter(range(10000))
-    monkeypatch.setattr(loop._Clock, "seconds", lambda self: float(next(ticks)))
+    monkeypatch.setattr(TrainingClock, "seconds", lambda self: float(next(ticks)))
     undisturbed = train(SPEC, flow, 8, out.with_name("undisturbed"), CONFIG)
     ticks = iter(range(10000))
     early = train(SPEC, flow, 8, out, replace(CONFIG, time_budget=12.0))

@@ -17,7 +17,8 @@ from pdesurrogate.data import Ladder, field_statistics
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet
 from pdesurrogate.models.user_model import UserModel
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import Stage, TrainingConfig, loop, train
+from pdesurrogate.training import Stage, TrainingConfig, train
+from pdesurrogate.training.clock import TrainingClock
 from pdesurrogate.transfer import prolong, restrict
 from tests.training.test_trainer import crash, in_step, metrics
 
@@ -202,7 +203,7 @@ def test_a_staged_training_that_runs_out_of_time_goes_on_where_it_was(
     """The time is over in the first stage: its surrogate so far is kept."""
     ticks = iter(range(10000))
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Clock, "seconds", lambda self: float(next(ticks)))
+        patch.setattr(TrainingClock, "seconds", lambda self: float(next(ticks)))
         early = train(SPEC, flow, 8, tmp_path / "run", replace(CONFIG, time_budget=5.0))
     assert early.info.training_grid == flow.grid(8)
     assert not (tmp_path / "run/stages.csv").exists()
