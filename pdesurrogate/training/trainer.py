@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -16,7 +17,7 @@ from pdesurrogate.models import ModelSpec
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training.checkpoint import Position, load_best, load_snapshot, position_of
 from pdesurrogate.training.config import TrainingConfig
-from pdesurrogate.training.distributed import joined, local_device
+from pdesurrogate.training.distributed import Ranks, joined, local_device
 from pdesurrogate.training.interruption import Interruption
 from pdesurrogate.training.loop import Session, TrainingLoop
 from pdesurrogate.training.precision import computing_in, resolved_precision
@@ -122,7 +123,11 @@ def carry_out(
     """
     data, config = plan.data, plan.config
     run, dataset = RunDirectory(Path(out)), dataset_identity(data)
-    run.check(settings, resume=resume, overwrite=overwrite, unsaid=unsaid)
+
+    def check() -> None:
+        run.check(settings, resume=resume, overwrite=overwrite, unsaid=unsaid)
+
+    check()
     if resume and run.is_finished and not run.last.exists():
         raise ValueError(
             f"{run.path} holds a finished run without its checkpoints: there is nothing to resume"
@@ -133,10 +138,12 @@ def carry_out(
         joined(device) as ranks,
         computing_in(resolved_precision(config.precision, device)),
         Interruption() as interruption,
+        ExitStack() as until_the_end,
     ):
         first = plan.first_surrogate(run.path.resolve().name)
         # Nothing is written before it is known that there is a network to train.
         ranks.wait()
+        _hold(run, ranks, check, until_the_end)
         if ranks.is_main:
             run.prepare(settings, dataset, overwrite=overwrite)
         ranks.wait()
@@ -153,6 +160,31 @@ def carry_out(
             finished.save(run.path)
         ranks.wait()
     return finished.to(device)
+
+
+def _hold(
+    run: RunDirectory, ranks: Ranks, check: Callable[[], None], until_the_end: ExitStack
+) -> None:
+    """Let the main process keep others from the run; all refuse together.
+
+    Args:
+        run: What is to be held.
+        ranks: The processes that train together.
+        check: Looks at the run once more: another process may just have left it.
+        until_the_end: Lets go of it.
+
+    Raises:
+        ValueError: If another process has it, or what that one has left does not do.
+    """
+    refusal = ""
+    if ranks.is_main:
+        try:
+            until_the_end.enter_context(run.held())
+            check()
+        except ValueError as error:
+            refusal = str(error)
+    if refusal := ranks.gathered(refusal)[0]:
+        raise ValueError(refusal)
 
 
 def _train_stages(

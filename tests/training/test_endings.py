@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from pdesurrogate.training.batches import Batch
 from pdesurrogate.training.clock import TrainingClock
 from pdesurrogate.training.distributed import Ranks
 from pdesurrogate.training.learner import Learner
+from pdesurrogate.training.run_directory import RunDirectory
 from pdesurrogate.training.validation import RolloutValidation, Verdict
 from tests.training.processes import exit_codes
 from tests.training.test_trainer import CONFIG, SPEC, Noisy, in_step, metrics, weights
@@ -280,3 +282,37 @@ def test_a_compiled_network_learns_the_same(flow: Ladder, tmp_path: Path) -> Non
     compiled = train(SPEC, flow, 8, tmp_path / "compiled", replace(CONFIG, compile=True))
     torch.testing.assert_close(weights(compiled), weights(plain), rtol=1e-3, atol=1e-5)
     assert torch.equal(weights(Surrogate.load(tmp_path / "compiled")), weights(compiled))
+
+
+@pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}], ids=str)
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_run_under_training_is_left_alone(
+    size: int, how: dict[str, bool], flow: Ladder, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    train(Noisy(), flow, 8, out, CONFIG)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    def be_refused(rank: int) -> None:
+        with pytest.raises(ValueError, match="is being trained by another process"):
+            train(Noisy(), flow, 8, out, CONFIG, **how)
+
+    with RunDirectory(out).held():
+        assert exit_codes(be_refused, size) == [0] * size
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_begins_while_another_ends_looks_at_it_again(
+    flow: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the first look and the lock there may be a whole training."""
+    out, held = tmp_path / "run", RunDirectory.held
+
+    def held_after_another(run: RunDirectory) -> AbstractContextManager[None]:
+        monkeypatch.setattr(RunDirectory, "held", held)
+        train(Noisy(), flow, 8, out, CONFIG)
+        return held(run)
+
+    monkeypatch.setattr(RunDirectory, "held", held_after_another)
+    with pytest.raises(ValueError, match="continue it with --resume or replace it"):
+        train(Noisy(), flow, 8, out, CONFIG)

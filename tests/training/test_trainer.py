@@ -110,6 +110,7 @@ def test_a_run_holds_what_was_promised(flow: Ladder, out: Path) -> None:
         "surrogate.json",
         "metrics.csv",
         "checkpoint",
+        ".lock",
     }
     kept = {path.name for path in (out / "checkpoint").iterdir()}
     assert kept == {"best.pt", "epoch.pt", "last.pt"}
