@@ -30,13 +30,14 @@ def chosen_protocols(
     """The protocols by name or as they are; the default ones for None.
 
     Raises:
-        ValueError: If there are none, a name is unknown, or two have one name.
+        ValueError: If there are none, a name is unknown or no text, or two have one name.
     """
     wanted = DEFAULT_PROTOCOLS if protocols is None else protocols
     if not wanted:
         raise ValueError("an evaluation needs at least one protocol, such as native")
     chosen = tuple(named(item) if isinstance(item, str) else item for item in wanted)
-    twice = [name for name, count in Counter(p.name for p in chosen).items() if count > 1]
+    names = [_name_of(protocol) for protocol in chosen]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"the protocol {twice[0]!r} is named twice; name each once")
     return chosen
@@ -75,6 +76,17 @@ def applicable(
         if isinstance(protocol, Native | Projected)
         or any(entry.takes_part(protocol, rung) for entry in entries for rung in rungs)
     )
+
+
+def _name_of(protocol: TransferProtocol) -> str:
+    """What tables call it."""
+    with answering_for_part(protocol):
+        name: object = protocol.name
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"the name of the protocol {type(protocol).__name__} must be text, got {name!r}"
+        )
+    return name
 
 
 def _uses_trust(protocol: TransferProtocol) -> bool:

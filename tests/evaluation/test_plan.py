@@ -8,6 +8,7 @@ import torch
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.evaluation import evaluate
+from pdesurrogate.evaluation.protocols import Native
 from pdesurrogate.grids import PeriodicBox
 from tests.evaluation.fakes import fake_surrogate, keep
 
@@ -132,6 +133,13 @@ def test_an_evaluation_under_no_protocol_is_refused(ladder: Ladder) -> None:
 def test_a_protocol_named_twice_is_refused(ladder: Ladder) -> None:
     with pytest.raises(ValueError, match="the protocol 'native' is named twice"):
         evaluate([], ladder, [16], ["native", "native"])
+
+
+@pytest.mark.parametrize("name", [7, "", ["a", "list"], None])
+def test_a_protocol_without_a_name_is_refused(ladder: Ladder, name: object) -> None:
+    nameless = type("Nameless", (Native,), {"name": name})()
+    with pytest.raises(ValueError, match=r"the name of the protocol Nameless must be text, got "):
+        evaluate([], ladder, [16], [nameless])
 
 
 @pytest.mark.parametrize("stride", [2, 3])
