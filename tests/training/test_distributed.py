@@ -16,7 +16,7 @@ from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import Stage, TrainingConfig, Unrolled, train
 from pdesurrogate.training.distributed import Ranks
 from tests.training.processes import exit_codes
-from tests.training.test_trainer import metrics
+from tests.training.test_trainer import jump, metrics
 
 SPEC = MultiResNet(width=4, levels=1)
 CONFIG = TrainingConfig(epochs=2, batch_size=9, validation_steps=2)
@@ -100,6 +100,21 @@ def test_what_one_process_began_two_may_finish(flow: Ladder, tmp_path: Path) -> 
     torch.testing.assert_close(
         weights(Surrogate.load(tmp_path / "run")), weights(undisturbed), rtol=1e-4, atol=1e-5
     )
+
+
+def test_two_processes_go_back_together(flow: Ladder, tmp_path: Path) -> None:
+    """After an epoch whose loss has jumped in one of them."""
+    config = replace(CONFIG, epochs=3)
+
+    def work(rank: int) -> None:
+        patch = pytest.MonkeyPatch()
+        if rank == 1:
+            jump(patch, range(5, 9), 100.0)  # the second epoch
+        train(SPEC, flow, 8, tmp_path / "run", config)
+
+    assert exit_codes(work, size=2) == [0, 0]
+    assert metrics(tmp_path / "run", "rollbacks") == ["0", "1", "1"]
+    assert metrics(tmp_path / "run", "step") == ["4", "8", "12"]
 
 
 def test_a_process_alone_agrees_with_itself() -> None:
