@@ -17,9 +17,9 @@ Four questions, each with a table of its own:
     python -m benchmarks.training --questions device --device cuda --points 128
 
 PDEARENA_PATH is a checkout of microsoft/pdearena; without it that peer is left out. A training is
-one epoch in a process of its own, and a step lasts from the end of one optimiser step to that of
-the next, whatever the loop does in between. Repetitions are taken in turns; of each number the
-least one counts.
+one epoch in a process of its own (but for the run of the question `checkpoint`), and a step lasts
+from the end of one optimiser step to that of the next, whatever the loop does in between.
+Repetitions are taken in turns; of each number the least one counts.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def checkpoint_rows(options: argparse.Namespace, folder: Path) -> list[Row]:
             run = fastest({f"a run of {network}": replace(case, data=data, epochs=2)}, 1)
             (found,) = run.values()
             row["run_s"] = round(found["wall_s"] * found["steps"])
-            row["run_share"] = _rounded(found["writing_s"] / found["wall_s"])
+            row["writing_share"] = _rounded(found["writing_share"])
         rows.append(row)
     return rows
 
@@ -280,7 +280,7 @@ def _options() -> argparse.Namespace:
     add("--steps", type=int, default=20)
     add("--processes", type=int, nargs="+", default=[1, 2])
     add("--repetitions", type=int, default=3)
-    add("--run-seconds", type=float, default=260.0, help="of a run with checkpoints; or 0")
+    add("--run-seconds", type=float, default=600.0, help="of a run with checkpoints; or 0")
     add("--device", choices=["cpu", "cuda"], default="cpu")
     add("--threads", type=int, default=1, help="of each process")
     add("--precision", default=None, help="of ours beside the peers; ours may choose by default")

@@ -55,7 +55,7 @@ NETWORKS: dict[str, Callable[[int], ModelSpec]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One training of one epoch, in plain values that another process can be handed.
+    """One training, in plain values that another process can be handed.
 
     Args:
         loop: What trains, one of `training_worker.LOOPS`.

@@ -45,7 +45,7 @@ def measured(case: Case, processes: int = 1) -> dict[str, float]:
 
     Returns:
         Of each step: `wall_s` of the slowest process, `cpu_s` of all together, `loading_s`; and
-        `peak_MB` of the largest process, and the number of `steps`.
+        `peak_MB` of the largest process, the number of `steps`, and the `writing_share`.
 
     Raises:
         RuntimeError: If it broke down, or was not shared among the processes.

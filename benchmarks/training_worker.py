@@ -37,7 +37,7 @@ WARM_UP = 3
 
 
 class StepClock:
-    """Seconds from the end of one optimiser step to that of the next, over an epoch.
+    """Seconds from the end of one optimiser step to that of the next, and of all of a training.
 
     Args:
         device: Where the steps are computed; a GPU is asked for its own account of the time.
@@ -50,8 +50,10 @@ class StepClock:
         self.cpu: list[float] = []
         self.waits: list[float] = []
         """Seconds for which the loop waited for each batch of windows, if the loop is ours."""
-        self.writes: list[tuple[int, float]] = []
-        """After how many steps our loop wrote a checkpoint, and for how many seconds."""
+        self.writing = 0.0
+        """Seconds for which our loop wrote checkpoints, from the first one to the last."""
+        self.training = 0.0
+        """Seconds of all of it, from before the first step until the last file is written."""
 
     def mark(self, *_: Any) -> None:
         """Note that a step has ended, what it needed, and how many processes share the work."""
@@ -81,8 +83,7 @@ class StepClock:
         }
         if self.waits:
             found["loading_s"] = sum(self.waits[first + 1 : last + 1]) / count
-            written = sum(seconds for steps, seconds in self.writes if first < steps <= last)
-            found["writing_s"] = written / count
+            found["writing_share"] = self.writing / self.training
         return found
 
     def _seconds(self, first: int, last: int) -> float:
@@ -102,7 +103,7 @@ class StepClock:
             start = time.perf_counter()
             with writing(clock, is_resumable=is_resumable):
                 yield
-            self.writes.append((len(self.marks), time.perf_counter() - start))
+            self.writing += time.perf_counter() - start
 
         def watched(batches: Batches, *arguments: Any, **options: Any) -> Iterator[Any]:
             windows = epoch(batches, *arguments, **options)
@@ -118,9 +119,11 @@ class StepClock:
         handle = register_optimizer_step_post_hook(self.mark)
         Batches.epoch = watched  # type: ignore[assignment,method-assign]
         TrainingClock.writing = timed  # type: ignore[assignment,method-assign]
+        began = time.perf_counter()
         try:
             yield
         finally:
+            self.training = time.perf_counter() - began
             Batches.epoch, TrainingClock.writing = epoch, writing  # type: ignore[method-assign]
             handle.remove()
 

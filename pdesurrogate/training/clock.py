@@ -11,8 +11,11 @@ __all__ = ["TrainingClock"]
 INTERVAL = 60.0
 """Seconds between checkpoints within an epoch, if nothing else was chosen."""
 
-WRITING_SHARE = 0.02
-"""Of the time, for writing; nobody who did not ask for it waits longer for checkpoints."""
+WRITING_SHARE = 0.01
+"""Of the time, above which nothing is written within an epoch that nobody asked for.
+
+The ends of epochs are written in any case: for them there is as much again.
+"""
 
 
 class TrainingClock:

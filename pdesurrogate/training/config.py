@@ -117,8 +117,8 @@ class TrainingConfig:
             (FSDP) instead of each holding all (DDP).
         trackers: Where else the metrics go: `tensorboard`, `wandb`.
         checkpoint_seconds: Write a checkpoint when the last one is older, besides the one at the
-            end of each epoch; None for 60, or longer where writing takes more than a fiftieth of
-            the time.
+            end of each epoch; None for 60, but none while all writing takes more than a hundredth
+            of the time.
 
     Raises:
         ValueError: If a value is outside its range.
