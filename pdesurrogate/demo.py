@@ -11,10 +11,12 @@ import time
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pdesurrogate.data import Ladder, generate
 from pdesurrogate.evaluation import evaluate, write_evaluation
 from pdesurrogate.files import write_atomically
+from pdesurrogate.locks import LOCK, held
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet, ResidualUNet
 from pdesurrogate.progress import progress_display
 from pdesurrogate.report import write_report
@@ -119,10 +121,19 @@ def run_demo(
         The report's path.
 
     Raises:
-        ValueError: If `out` holds a demo of other sizes, or something else.
+        ValueError: If `out` holds a demo of other sizes, or something else, or another process
+            works there.
     """
     config, workers = config or DemoConfig(), workers or os.cpu_count() or 1
-    _claim(out, config, overwrite)
+    _check(out, config, overwrite)
+    with held(out):
+        _check(out, config, overwrite)  # another process may just have left it
+        return _run(out, config, overwrite, workers)
+
+
+def _run(out: Path, config: DemoConfig, overwrite: bool, workers: int) -> Path:
+    """The whole journey, in a folder that is ours."""
+    _begin(out, config, overwrite)
     started = time.monotonic()
     data = demo_data(out / "data", config, workers)
     log.info("data are ready after %.0f s", time.monotonic() - started)
@@ -200,10 +211,9 @@ def _learn(runs: Path, data: Ladder, config: DemoConfig, name: str) -> None:
             )
 
 
-def _claim(out: Path, config: DemoConfig, overwrite: bool) -> None:
+def _check(out: Path, config: DemoConfig, overwrite: bool) -> None:
     """Make sure that the folder is a demo's before anything in it is written or deleted."""
-    marker = out / MARKER
-    wanted = json.loads(json.dumps(asdict(config)))
+    marker, wanted = out / MARKER, _plain(config)
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file, not a folder for the demo")
     if marker.is_file():
@@ -215,12 +225,20 @@ def _claim(out: Path, config: DemoConfig, overwrite: bool) -> None:
                 f"{out} holds a demo with {key} {found.get(key)}, not {wanted[key]}; choose "
                 "another folder or give --overwrite"
             )
-        if overwrite:
-            for name in ("data", "runs"):
-                shutil.rmtree(out / name, ignore_errors=True)
-            for name in ("evaluation.nc", "report.html"):
-                (out / name).unlink(missing_ok=True)
-    elif out.exists() and any(out.iterdir()):
+    elif out.exists() and {entry.name for entry in out.iterdir()} - {LOCK}:
         raise ValueError(f"{out} is not empty and holds no demo; choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomically(marker, json.dumps(wanted, indent=2).encode())
+
+
+def _begin(out: Path, config: DemoConfig, overwrite: bool) -> None:
+    """Delete what an earlier demo left, if it is to be replaced, and note the sizes of this one."""
+    if overwrite and (out / MARKER).is_file():
+        for name in ("data", "runs"):
+            shutil.rmtree(out / name, ignore_errors=True)
+        for name in ("evaluation.nc", "report.html"):
+            (out / name).unlink(missing_ok=True)
+    write_atomically(out / MARKER, json.dumps(_plain(config), indent=2).encode())
+
+
+def _plain(config: DemoConfig) -> dict[str, Any]:
+    """The sizes, as JSON has them."""
+    return dict(json.loads(json.dumps(asdict(config))))

@@ -9,8 +9,9 @@ import pytest
 import torch
 import xarray as xr
 
-from pdesurrogate.demo import DEMO_MODELS, DemoConfig, _claim, run_demo
+from pdesurrogate.demo import DEMO_MODELS, DemoConfig, _begin, _check, run_demo
 from pdesurrogate.grids import PeriodicBox
+from pdesurrogate.locks import LOCK, held
 from pdesurrogate.models import count_parameters
 
 SMALL = DemoConfig(
@@ -94,5 +95,9 @@ def test_another_size_is_refused_and_overwriting_deletes_the_demo_only(demo):
     (demo / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="holds a demo with epochs 1, not 2"):
         run_demo(demo, replace(SMALL, epochs=2))
-    _claim(demo, replace(SMALL, epochs=2), overwrite=True)
-    assert sorted(p.name for p in demo.iterdir()) == ["demo.json", "notes.txt"]
+    with held(demo), pytest.raises(ValueError, match="is in use by another process"):
+        run_demo(demo, SMALL, overwrite=True)
+    assert (demo / "report.html").exists()
+    _check(demo, replace(SMALL, epochs=2), overwrite=True)
+    _begin(demo, replace(SMALL, epochs=2), overwrite=True)
+    assert sorted(p.name for p in demo.iterdir()) == [LOCK, "demo.json", "notes.txt"]

@@ -63,7 +63,8 @@ def extend(
 
     Raises:
         ValueError: If the rung does not exist or is not finer, there are fewer trajectories,
-            nothing is known of what carries the fields, or the directory holds another extension.
+            nothing is known of what carries the fields, the directory holds another extension, or
+            another process trains there.
         FileNotFoundError: If the run is absent or unfinished.
     """
     base = Surrogate.load(run, specs=specs)
@@ -82,7 +83,8 @@ def extend(
     }
     out = extension_directory(run, resolution)
     unsaid: Mapping[str, Any] = {}
-    return carry_out(plan, out, settings, unsaid, resume=resume, overwrite=overwrite)
+    # Held with the run: whoever replaced that meanwhile would replace what is extended.
+    return carry_out(plan, out, settings, unsaid, resume=resume, overwrite=overwrite, home=run)
 
 
 @dataclass(frozen=True)

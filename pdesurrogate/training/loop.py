@@ -66,6 +66,7 @@ class Session:
         device: Where this one computes.
         interruption: Tells of Ctrl-C and SIGTERM.
         tracker: Takes the metrics of every epoch.
+        clock: Knows how long all of it lasts.
     """
 
     data: Ladder
@@ -75,6 +76,7 @@ class Session:
     device: torch.device
     interruption: Interruption
     tracker: Tracker
+    clock: TrainingClock
 
 
 class TrainingLoop:
@@ -109,7 +111,7 @@ class TrainingLoop:
             num_steps=self.num_steps,
         )
         self.position = Position()
-        self.clock = TrainingClock()
+        self.clock = session.clock
         self.asked = _Asked()
 
     def train(self, position: Position, state: Mapping[str, Any] | None) -> Position:
@@ -128,7 +130,7 @@ class TrainingLoop:
             KeyboardInterrupt: On Ctrl-C, after the step under way and a checkpoint.
             SystemExit: On SIGTERM, likewise.
         """
-        self.position, self.clock = position, TrainingClock(position.seconds)
+        self.position = position
         if state is None:
             self._begin()
         else:
@@ -279,7 +281,6 @@ class TrainingLoop:
     def _restore(self, state: Mapping[str, Any]) -> None:
         path, dataset = self.run.last, self.session.dataset
         self.position = restore(state, self.learner, dataset, self.ranks, path)
-        self.clock = TrainingClock(self.position.seconds)
 
     def _roll_back(self, setback: _SetbackError) -> None:
         """Go back to where the epoch began, to try again at a lower rate."""
@@ -292,9 +293,9 @@ class TrainingLoop:
                 f"{where}{tries}: lower the learning_rate or the gradient_clip "
                 f"({self.run.epoch} holds the last good state)"
             )
-        seconds, rollbacks = self.clock.seconds(), position.rollbacks + 1
+        rollbacks = position.rollbacks + 1
         self._restore(load_snapshot(self.run.epoch))
-        self.position.rollbacks, self.clock = rollbacks, TrainingClock(seconds)
+        self.position.rollbacks = rollbacks
         self._checkpoint(begins_epoch=True)
         if self.ranks.is_main:
             log.warning(

@@ -5,31 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 
 from pdesurrogate.files import PARTIAL, write_atomically
+from pdesurrogate.locks import LOCK
 from pdesurrogate.training.epoch_metrics import EpochMetrics
 from pdesurrogate.training.stage_report import StageReport
 
 __all__ = ["FREE", "RunDirectory"]
 
-log = logging.getLogger(__name__)
-
 SETTINGS, METRICS, STAGES = "config.yaml", "metrics.csv", "stages.csv"
 DESCRIPTION = "surrogate.json"
 CHECKPOINTS = "checkpoint"
-LOCK = ".lock"
-"""Held by the process that trains; it stays when that one ends, and means nothing then."""
 CONTENTS = (
     SETTINGS,
     METRICS,
@@ -117,31 +111,6 @@ class RunDirectory:
                 f"{self.path} exists and is not empty: continue it with --resume or replace "
                 "it with --overwrite"
             )
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep other processes from training here until the block is left, or this one dies.
-
-        Where the file system knows no locks nothing keeps them.
-
-        Raises:
-            ValueError: If another one does so already.
-        """
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise ValueError(
-                f"{self.path} is being trained by another process, which holds {self.path / LOCK}: "
-                "wait for its end or stop it"
-            ) from None
-        except (OSError, NotImplementedError) as reason:
-            log.debug("%s cannot be locked: %s", self.path, reason)
-        try:
-            yield
-        finally:
-            lock.release()
 
     def prepare(
         self, settings: Mapping[str, Any], dataset: Mapping[str, Any], *, overwrite: bool

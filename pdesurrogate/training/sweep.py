@@ -17,9 +17,9 @@ import torch
 import xarray as xr
 
 from pdesurrogate.data import Ladder
+from pdesurrogate.locks import LOCK, held
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.progress import progress_display
-from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training.agreement import require_agreement
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.distributed import is_launched
@@ -102,7 +102,7 @@ def sweep(
 
     Raises:
         ValueError: If a name, a seed or a setting does not do, a model does not fit the data, or
-            `out` holds something else.
+            `out` holds something else or is in use by another sweep.
         KeyboardInterrupt: On Ctrl-C; calling it again continues.
 
     Example:
@@ -198,7 +198,20 @@ def carry_out(
     data.grid(resolution)  # refuses one that is no rung, which is no model's fault
     jobs = _jobs(runs, data, resolution, out, overwrite)
     _rehearse(jobs, data, resolution, is_elsewhere=scheduler is not None)
-    out.mkdir(parents=True, exist_ok=True)
+    with held(out):
+        return _trained(runs, jobs, data, resolution, out, workers, scheduler)
+
+
+def _trained(
+    runs: Sequence[PlannedRun],
+    jobs: Sequence[_Job],
+    data: Ladder,
+    resolution: int,
+    out: Path,
+    workers: int,
+    scheduler: str | None,
+) -> list[RunSummary]:
+    """Do the jobs, and keep the summary of all runs up to date."""
     rows = {run.folder: _summary(run, out) for run in runs}
     for run in (job.run for job in jobs if job.overwrite):
         rows[run.folder] = RunSummary(run.model, run.setting, run.config.seed)
@@ -250,7 +263,7 @@ def _claim(out: Path, runs: Sequence[PlannedRun]) -> None:
     """Refuse a folder in which something else lies; nothing is written."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file, not a folder for runs")
-    if not out.is_dir() or not any(out.iterdir()):
+    if not out.is_dir() or {entry.name for entry in out.iterdir()} <= {LOCK}:
         return
     if not any((out / known).exists() for known in (SUMMARY, *(run.folder for run in runs))):
         raise ValueError(f"{out} is not empty and holds none of these runs; choose another folder")
@@ -274,7 +287,7 @@ def _train(data: Ladder, resolution: int, out: Path, is_shared: bool, job: _Job)
     log.info("training %s", run.folder)
     with _ONE_AT_A_TIME, one_thread() if is_shared else nullcontext():
         try:
-            surrogate = train(
+            train(
                 run.spec,
                 data,
                 resolution,
@@ -282,12 +295,12 @@ def _train(data: Ladder, resolution: int, out: Path, is_shared: bool, job: _Job)
                 run.config,
                 resume=not job.overwrite,
                 overwrite=job.overwrite,
+                # The directory's own name, such as seed-0, would say little beside other models.
+                name=run.name,
             )
         except (ValueError, torch.cuda.OutOfMemoryError) as error:
             log.debug("%s failed", run.folder, exc_info=error)
             return _summary(run, out, " ".join(str(error).split()))
-    # The directory's own name, such as seed-0, would say little beside other models.
-    Surrogate(surrogate.module, replace(surrogate.info, name=run.name)).save(path)
     return _summary(run, out)
 
 

@@ -13,9 +13,11 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from pdesurrogate.data import Ladder
+from pdesurrogate.locks import held
 from pdesurrogate.models import ModelSpec
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training.checkpoint import Position, load_best, load_snapshot, position_of
+from pdesurrogate.training.clock import TrainingClock
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.distributed import Ranks, joined, local_device
 from pdesurrogate.training.interruption import Interruption
@@ -39,6 +41,7 @@ def train(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    name: str | None = None,
 ) -> Surrogate:
     """Train a model on one rung of a ladder, or on several.
 
@@ -55,12 +58,14 @@ def train(
         config: How to train; None for the defaults.
         resume: Continue the run in `out` from its last checkpoint, or start it if there is none.
         overwrite: Replace the run in `out`.
+        name: How tables and pictures call the surrogate; None for the name of `out`.
 
     Returns:
         The surrogate with the weights that did best on the validation rollouts, as saved in `out`.
 
     Raises:
-        ValueError: If the arguments do not fit the data, the machine or the directory.
+        ValueError: If the arguments do not fit the data, the machine or the directory, or another
+            process trains there.
         NonFiniteLossError: If the loss or its gradient becomes infinite or NaN more often than
             `config.rollbacks` allows. The checkpoints hold finite weights.
         KeyboardInterrupt: On Ctrl-C, after the step under way and a checkpoint.
@@ -69,7 +74,7 @@ def train(
     plan = planned(spec, data, resolution, config or TrainingConfig())
     settings = run_settings(spec, plan.data, resolution, plan.config)
     unsaid = unsaid_settings(spec, plan.config)
-    return carry_out(plan, out, settings, unsaid, resume=resume, overwrite=overwrite)
+    return carry_out(plan, out, settings, unsaid, resume=resume, overwrite=overwrite, name=name)
 
 
 @runtime_checkable
@@ -104,6 +109,8 @@ def carry_out(
     *,
     resume: bool,
     overwrite: bool,
+    name: str | None = None,
+    home: str | os.PathLike[str] | None = None,
 ) -> Surrogate:
     """Do what was planned, in a run directory.
 
@@ -114,6 +121,8 @@ def carry_out(
         unsaid: What a run to be continued had where its settings lack an option.
         resume: See `train`.
         overwrite: See `train`.
+        name: See `train`.
+        home: Folder that is kept from other processes meanwhile, around `out`; None for `out`.
 
     Returns:
         The surrogate, as saved in `out`.
@@ -140,20 +149,22 @@ def carry_out(
         Interruption() as interruption,
         ExitStack() as until_the_end,
     ):
-        first = plan.first_surrogate(run.path.resolve().name)
+        first = plan.first_surrogate(name or run.path.resolve().name)
         # Nothing is written before it is known that there is a network to train.
         ranks.wait()
-        _hold(run, ranks, check, until_the_end)
+        _hold(Path(home or out), ranks, check, until_the_end)
         if ranks.is_main:
             run.prepare(settings, dataset, overwrite=overwrite)
         ranks.wait()
         resumed = bool(ranks.gathered(run.last.exists())[0])
         names = config.trackers if ranks.is_main else ()
         with open_trackers(names, run.path, first.info.name, settings, resumed=resumed) as tracker:
-            session = Session(data, run, dataset, ranks, device, interruption, tracker)
             state = load_snapshot(run.last) if resumed else None
             ranks.wait()  # until all have read it
-            finished, position = _train_stages(plan.stages, first, session, state)
+            position = Position() if state is None else position_of(state)
+            clock = TrainingClock(position.seconds)
+            session = Session(data, run, dataset, ranks, device, interruption, tracker, clock)
+            finished, position = _train_stages(plan.stages, first, session, position, state)
         info = replace(finished.info, training_seconds=position.seconds)
         finished = Surrogate(finished.module.eval().requires_grad_(False), info)
         if ranks.is_main:
@@ -162,35 +173,36 @@ def carry_out(
     return finished.to(device)
 
 
-def _hold(
-    run: RunDirectory, ranks: Ranks, check: Callable[[], None], until_the_end: ExitStack
-) -> None:
-    """Let the main process keep others from the run; all refuse together.
+def _hold(folder: Path, ranks: Ranks, check: Callable[[], None], until_the_end: ExitStack) -> None:
+    """Let the main process keep others from a run; all refuse together.
 
     Args:
-        run: What is to be held.
+        folder: What is to be held.
         ranks: The processes that train together.
         check: Looks at the run once more: another process may just have left it.
         until_the_end: Lets go of it.
 
     Raises:
         ValueError: If another process has it, or what that one has left does not do.
+        OSError: If there can be no such folder.
     """
-    refusal = ""
+    refusal: Exception | None = None
     if ranks.is_main:
         try:
-            until_the_end.enter_context(run.held())
+            until_the_end.enter_context(held(folder))
             check()
-        except ValueError as error:
-            refusal = str(error)
-    if refusal := ranks.gathered(refusal)[0]:
-        raise ValueError(refusal)
+        except (ValueError, OSError) as error:
+            refusal = error
+    refusal = ranks.gathered(refusal)[0]
+    if refusal is not None:
+        raise refusal
 
 
 def _train_stages(
     stages: Sequence[PlannedStage],
     first: Surrogate,
     session: Session,
+    position: Position,
     state: Mapping[str, Any] | None,
 ) -> tuple[Surrogate, Position]:
     """Train each stage, the next one from the best weights of the one before.
@@ -199,7 +211,6 @@ def _train_stages(
         The last stage's surrogate with its best weights, on the CPU, and where the training ends.
     """
     run, surrogate = session.run, first
-    position = Position() if state is None else position_of(state)
     if position.stage >= len(stages):
         raise ValueError(
             f"{run.last} was made in stage {position.stage + 1} of a training; this one has "

@@ -17,15 +17,15 @@ import pytest
 import torch
 
 from pdesurrogate.data import Ladder
+from pdesurrogate.locks import held
 from pdesurrogate.models import FNO, MultiResNet
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import Pushforward, TrainingConfig, train
+from pdesurrogate.training import Pushforward, TrainingConfig, train, trainer
 from pdesurrogate.training import checkpoint as checkpoints
 from pdesurrogate.training.batches import Batch
 from pdesurrogate.training.clock import TrainingClock
 from pdesurrogate.training.distributed import Ranks
 from pdesurrogate.training.learner import Learner
-from pdesurrogate.training.run_directory import RunDirectory
 from pdesurrogate.training.validation import RolloutValidation, Verdict
 from tests.training.processes import exit_codes
 from tests.training.test_trainer import CONFIG, SPEC, Noisy, in_step, metrics, weights
@@ -294,10 +294,10 @@ def test_a_run_under_training_is_left_alone(
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
     def be_refused(rank: int) -> None:
-        with pytest.raises(ValueError, match="is being trained by another process"):
+        with pytest.raises(ValueError, match="run is in use by another process"):
             train(Noisy(), flow, 8, out, CONFIG, **how)
 
-    with RunDirectory(out).held():
+    with held(out):
         assert exit_codes(be_refused, size) == [0] * size
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
@@ -306,13 +306,26 @@ def test_a_run_that_begins_while_another_ends_looks_at_it_again(
     flow: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the first look and the lock there may be a whole training."""
-    out, held = tmp_path / "run", RunDirectory.held
+    out = tmp_path / "run"
 
-    def held_after_another(run: RunDirectory) -> AbstractContextManager[None]:
-        monkeypatch.setattr(RunDirectory, "held", held)
+    def held_after_another(folder: Path) -> AbstractContextManager[None]:
+        monkeypatch.setattr(trainer, "held", held)
         train(Noisy(), flow, 8, out, CONFIG)
-        return held(run)
+        return held(folder)
 
-    monkeypatch.setattr(RunDirectory, "held", held_after_another)
+    monkeypatch.setattr(trainer, "held", held_after_another)
     with pytest.raises(ValueError, match="continue it with --resume or replace it"):
         train(Noisy(), flow, 8, out, CONFIG)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_folder_that_cannot_be_made_is_told_by_all(
+    size: int, flow: Ladder, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+
+    def be_refused(rank: int) -> None:
+        with pytest.raises(NotADirectoryError, match="file/run"):
+            train(Noisy(), flow, 8, tmp_path / "file/run", CONFIG)
+
+    assert exit_codes(be_refused, size) == [0] * size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import pdesurrogate as ps
 from pdesurrogate.data import Ladder, load_frames
 from pdesurrogate.evaluation.extensions import extensions_of
 from pdesurrogate.evaluation.protocols import Setting, Transported
+from pdesurrogate.locks import FolderInUseError, held
 from pdesurrogate.models import MultiResNet
 from pdesurrogate.surrogate import Extension, Surrogate, load_extension
 from pdesurrogate.training import TrainingConfig, extend
+from pdesurrogate.training.epoch_metrics import EpochMetrics
+from pdesurrogate.training.run_directory import RunDirectory
 from pdesurrogate.transfer import prolong, restrict
 
 BRIEF = TrainingConfig(
@@ -133,6 +137,29 @@ def test_replacing_a_run_removes_its_extensions(run: Path, ladder: Ladder, tmp_p
     assert not (copy / "extensions").exists()
     table = ps.evaluate([copy], ladder, [16, 32], num_steps=1)
     assert "extended" not in table["protocol"].values
+
+
+def test_a_run_and_its_extensions_are_trained_by_one_process_at_a_time(
+    run: Path, ladder: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever replaced the run meanwhile would replace what is extended."""
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    with held(copy), pytest.raises(FolderInUseError, match="run is in use by another process"):
+        extend(copy, ladder, 32, trajectories=1, config=BRIEF, overwrite=True)
+    refused, weights = [], (copy / "model.safetensors").read_bytes()
+    write_metrics = RunDirectory.write_metrics
+
+    def replace_the_run(directory: RunDirectory, rows: Sequence[EpochMetrics]) -> None:
+        write_metrics(directory, rows)
+        with pytest.raises(FolderInUseError):
+            ps.train(MultiResNet(width=4, levels=2), ladder, 16, copy, BRIEF, overwrite=True)
+        refused.append(directory.path.name)
+
+    monkeypatch.setattr(RunDirectory, "write_metrics", replace_the_run)
+    extend(copy, ladder, 32, trajectories=1, config=BRIEF, overwrite=True)
+    assert refused == ["32", "32"]
+    assert (copy / "model.safetensors").read_bytes() == weights
 
 
 def test_an_extension_of_other_weights_is_refused(

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import errno
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from filelock import FileLock
 
 from pdesurrogate.training.epoch_metrics import EpochMetrics
 from pdesurrogate.training.run_directory import RunDirectory
@@ -36,6 +34,7 @@ def prepare(path: Path, settings: dict[str, Any] = SETTINGS, **how: bool) -> Run
 
 
 def test_an_empty_directory_may_be_used_and_a_full_one_may_not(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
     prepare(tmp_path)
     prepare(tmp_path)  # a configuration alone is nothing that could be lost
     (tmp_path / "checkpoint").mkdir()
@@ -124,29 +123,3 @@ def test_metrics_are_a_table_of_numbers(tmp_path: Path) -> None:
         "valid_blow_up,stage,rollbacks\n"
         "1,20000000,0.25,0.1,inf,0.001,0.5,0.333333,0,1,0\n"
     )
-
-
-def test_a_run_is_held_by_one_at_a_time(tmp_path: Path) -> None:
-    run = prepare(tmp_path / "run")
-    with run.held():
-        with (
-            pytest.raises(
-                ValueError, match=r"run is being trained by another process, which holds"
-            ),
-            RunDirectory(tmp_path / "run").held(),
-        ):
-            pass
-        prepare(tmp_path / "run")  # the lock is nothing that a run would miss
-    with RunDirectory(tmp_path / "run").held():
-        pass
-
-
-def test_without_locks_runs_are_trained_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_: FileLock) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(FileLock, "acquire", refuse)
-    with RunDirectory(tmp_path).held(), RunDirectory(tmp_path).held():
-        pass

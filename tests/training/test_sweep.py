@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import pdesurrogate as ps
 from pdesurrogate.data import Ladder
 from pdesurrogate.grids import Grid
+from pdesurrogate.locks import LOCK, FolderInUseError, held
 from pdesurrogate.models import ModelSpec, MultiResNet, ResidualUNet, Wavelet
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import TrainingConfig, sweep, train
@@ -88,7 +89,7 @@ def test_every_run_is_what_train_makes_of_it(flow: Ladder, tmp_path: Path) -> No
     out = tmp_path / "sweep"
     settings = {"short": CONFIG, "long": replace(CONFIG, epochs=3)}
     table = ps.sweep({"net": NET, "other": OTHER}, flow, 8, out, settings, seeds=[3, 1])
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert sorted(path.name for path in out.iterdir() if path.name != LOCK) == [
         "net_long",
         "net_short",
         "other_long",
@@ -339,6 +340,16 @@ def test_somebody_elses_folder_is_left_alone(flow: Ladder, tmp_path: Path) -> No
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match="is a file, not a folder"):
         sweep({"net": NET}, flow, 8, tmp_path / "file", CONFIG)
+
+
+def test_a_folder_of_another_sweep_is_left_alone(flow: Ladder, tmp_path: Path) -> None:
+    """Else each would record what the other trains as failed."""
+    out = tmp_path / "sweep"
+    with held(out), pytest.raises(FolderInUseError, match="sweep is in use by another process"):
+        sweep({"net": NET}, flow, 8, out, CONFIG, seeds=[0])
+    assert [path.name for path in out.iterdir()] == [LOCK]
+    table = sweep({"net": NET}, flow, 8, out, CONFIG, seeds=[0])
+    assert (table.status == "finished").all()
 
 
 def test_runs_are_planned_model_by_model() -> None:
