@@ -147,6 +147,7 @@ class TrainingLoop:
                     self._roll_back(setback)
         if self.position.best is None:  # the time was over before the first epoch was
             self._judge()
+            self.ranks.wait()  # until the weights are written that all are about to read
             # These weights are kept, but are no rival to what whole epochs bring in more time.
             self.position.best, self.position.best_epoch = None, 0
         self._say_why_it_ended()
