@@ -63,6 +63,11 @@ class UNetSpec(ModelSpec):
             )
 
     @property
+    def learning_rate(self) -> float:
+        """2e-3 up to the default width, and lower in proportion to wider ones: 1e-3 at 64."""
+        return 2e-3 * min(1.0, 32 / self.width)
+
+    @property
     def channels(self) -> tuple[int, ...]:
         """Channels of `V_0, ..., V_n`, coarse to fine."""
         return tuple(self.width * 2 ** (self.levels - i) for i in range(self.levels + 1))

@@ -66,6 +66,9 @@ class TrainingConfig:
         accumulation: Pieces in which a batch is computed, one after the other, to save memory; the
             result is that of the whole batch up to rounding.
         learning_rate: AdamW's rate at the end of the warm-up; None for the model's own.
+        slows_wide_layers: Whether layers of more than 1728 inputs (192 channels and nine points)
+            learn at a rate that is lower in proportion, so that a network may be made wider and
+            keep its rate; see `pdesurrogate.training.optimiser`.
         weight_decay: AdamW's decay of the weights; biases and other vectors are not decayed.
         warmup: Share of all optimiser steps during which the rate rises linearly.
         min_learning_rate: Rate at the end of the cosine.
@@ -128,6 +131,7 @@ class TrainingConfig:
     batch_size: int = 8
     accumulation: int = 1
     learning_rate: float | None = None
+    slows_wide_layers: bool = True
     weight_decay: float = 1e-5
     warmup: float = 0.05
     min_learning_rate: float = 1e-6

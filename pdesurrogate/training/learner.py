@@ -73,7 +73,9 @@ class Learner:
         self._parameters = [p for p in self._trained.parameters() if p.requires_grad]
         self._buffers = _changing_buffers(module)
         self._frozen = [part for part in module.modules() if _is_frozen(part)]
-        self._optimiser = weight_decaying_optimiser(self._parameters, config.weight_decay)
+        self._optimiser = weight_decaying_optimiser(
+            self._trained, config.weight_decay, slows_wide_layers=config.slows_wide_layers
+        )
         self._precision = resolved_precision(config.precision, surrogate.device)
         decay = config.ema_decay
         self._average = None if decay is None else WeightAverage(module, decay)
@@ -127,7 +129,7 @@ class Learner:
             number: Of the step, counted from 0.
         """
         for group in self._optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate_share"]
         self._optimiser.step()
         if self._average is not None:
             self._average.update(number)

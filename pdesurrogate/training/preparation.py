@@ -160,6 +160,7 @@ def unsaid_settings(spec: ModelSpec, config: TrainingConfig) -> dict[str, Any]:
     return {
         **default_options(config),
         "conditioning": [],  # before there was such an option no network was told anything
+        "slows_wide_layers": False,  # and all layers learned at one rate
         "model": {"init_args": default_options(spec)},
     }
 

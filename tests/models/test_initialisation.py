@@ -79,3 +79,13 @@ def test_every_model_brings_the_rate_at_which_it_learns() -> None:
     assert FNO().learning_rate == 1e-2
     assert MultiResNet().learning_rate == 2e-3
     assert ResidualUNet().learning_rate == 2e-3
+
+
+@pytest.mark.parametrize("model", [ClassicalUNet, MultiResNet, ResidualUNet])
+def test_the_rate_of_a_wide_u_net_is_lower_in_proportion(model: type[UNetSpec]) -> None:
+    assert [model(width=width).learning_rate for width in (16, 32, 64, 128)] == [
+        2e-3,
+        2e-3,
+        1e-3,
+        5e-4,
+    ]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pdesurrogate.data import Ladder
+from pdesurrogate.grids import Grid
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet
 from pdesurrogate.surrogate import Surrogate
 from pdesurrogate.training import Stage, TrainingConfig, Unrolled, train
@@ -23,13 +24,25 @@ CONFIG = TrainingConfig(epochs=2, batch_size=9, validation_steps=2)
 """28 windows: the last batch of an epoch is a single one, of which one process has no share."""
 
 
+@dataclass(frozen=True)
+class Wide(ModelSpec):
+    """A network whose second layer learns at three quarters of the rate."""
+
+    def build(self, in_channels: int, out_channels: int, grid: Grid) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(in_channels, 256, 1),
+            nn.GELU(),
+            nn.Conv2d(256, out_channels, 3, padding=1, padding_mode="circular"),
+        )
+
+
 def train_alone_and_together(
     spec: ModelSpec, flow: Ladder, folder: Path, config: TrainingConfig
 ) -> tuple[Surrogate, Surrogate]:
     alone = train(spec, flow, 8, folder / "alone", replace(config, shard=False))
     codes = exit_codes(lambda _: train(spec, flow, 8, folder / "together", config), size=2)
     assert codes == [0, 0]
-    return alone, Surrogate.load(folder / "together")
+    return alone, Surrogate.load(folder / "together", specs=(Wide,))
 
 
 def weights(surrogate: Surrogate) -> Tensor:
@@ -45,6 +58,7 @@ def weights(surrogate: Surrogate) -> Tensor:
         (SPEC, {"shard": True}),
         (SPEC, {"shard": True, "objective": Unrolled(2), "ema_decay": 0.9}),
         (SPEC, {"shard": True, "accumulation": 3}),
+        (Wide(), {"shard": True}),
         (FNO(modes=2, width=4, layers=1), {}),
         (MultiResNet(width=4, levels=2), {"level_loss": 0.5}),
         (SPEC, {"mixture": {8: 0.5, 16: 0.5}}),
@@ -57,6 +71,7 @@ def weights(surrogate: Surrogate) -> Tensor:
         "sharded",
         "sharded-unrolled",
         "sharded-accumulated",
+        "sharded-wide",
         "fno",
         "levels",
         "mixed",
@@ -133,3 +148,23 @@ def test_totals_and_lists_are_the_same_in_every_process(tmp_path: Path) -> None:
             assert ranks.gathered(f"from {rank}") == ["from 0", "from 1"]
 
     assert exit_codes(work, size=2) == [0, 0]
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_wide_layers_are_slowed_in_training_and_keep_to_it_when_it_is_resumed(
+    size: int, flow: Ladder, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, epochs=1, shard=True)
+    plain = train(Wide(), flow, 8, tmp_path / "plain", replace(config, slows_wide_layers=False))
+    undisturbed = train(Wide(), flow, 8, tmp_path / "undisturbed", config)
+    assert not torch.allclose(weights(plain), weights(undisturbed), rtol=1e-3)
+
+    for budget in (1e-9, None):  # one step, and the others
+        limited = replace(config, time_budget=budget)
+
+        def go_on(rank: int, config: TrainingConfig = limited) -> None:
+            train(Wide(), flow, 8, tmp_path / "cut", config, resume=True)
+
+        assert exit_codes(go_on, size) == [0] * size
+    cut = weights(Surrogate.load(tmp_path / "cut", specs=(Wide,)))
+    torch.testing.assert_close(cut, weights(undisturbed), rtol=1e-4, atol=1e-5)

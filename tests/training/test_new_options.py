@@ -83,3 +83,9 @@ def test_seeds_are_grouped_by_what_was_chosen() -> None:
     }
     assert chosen_options(ResidualUNet()) == {}
     assert chosen_options(replace(SPEC, film=FiLM(8)))["film"]["init_args"] == {"hidden": 8}
+
+
+def test_a_run_from_before_wide_layers_were_slowed_goes_on_without() -> None:
+    unsaid = unsaid_settings(SPEC, TrainingConfig())
+    assert TrainingConfig().slows_wide_layers
+    assert unsaid["slows_wide_layers"] is False
