@@ -11,8 +11,9 @@ import yaml
 
 from pdesurrogate.data import Ladder
 from pdesurrogate.models import ModelSpec
-from pdesurrogate.models.part import default_options, parts_to_plain
+from pdesurrogate.models.part import parts_to_plain
 from pdesurrogate.training.config import TrainingConfig
+from pdesurrogate.training.preparation import unsaid_settings
 from pdesurrogate.training.run_directory import RunDirectory
 
 __all__ = ["require_agreement"]
@@ -46,7 +47,7 @@ def require_agreement(
         {**found, **_wanted(found, spec, data, resolution, config)},
         resume=True,
         overwrite=False,
-        unsaid={**default_options(config), "model": {"init_args": default_options(spec)}},
+        unsaid=_unsaid(spec, config),
     )
     identity: dict[str, object] = {"sha256": data.sha256}
     identity |= {split: data.num_trajectories(split) for split in ("train", "valid")}
@@ -57,6 +58,13 @@ def require_agreement(
             raise ValueError(
                 f"{run} was trained on another dataset: its {key} was {told[1]}, now it is {value}"
             )
+
+
+def _unsaid(spec: ModelSpec, config: TrainingConfig) -> dict[str, Any]:
+    """What a run has that does not say so; of conditioning nothing is asked here."""
+    unsaid = unsaid_settings(spec, config)
+    del unsaid["conditioning"]
+    return unsaid
 
 
 def _text(path: Path) -> str:

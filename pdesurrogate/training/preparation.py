@@ -32,6 +32,7 @@ from pdesurrogate.surrogate import CarriedFrame, Surrogate, SurrogateInfo, share
 from pdesurrogate.training.batches import FramesInMemory, WindowsOnDisk, WindowSource
 from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.losses import Criterion, LossSetting
+from pdesurrogate.training.optimiser import rate_shares
 from pdesurrogate.training.precision import check_precision, resolved_precision
 from pdesurrogate.training.run_directory import FREE
 from pdesurrogate.training.tracking import check_trackers
@@ -220,7 +221,7 @@ def untrained_surrogate(
         training_seconds=0.0,
         epochs=0,
         seed=config.seed,
-        settings=_fingerprint(spec, config),
+        settings="",
         conditioning=(
             earlier.conditioning
             if earlier
@@ -237,8 +238,10 @@ def untrained_surrogate(
     try_out(spec, model, module, info.in_channels, info.out_channels, grid)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ValueError(f"{model} has no parameters that could be trained")
+    slows_any = config.slows_wide_layers and bool(rate_shares(module))
     info = replace(
         info,
+        settings=_fingerprint(spec, config, slows_any=slows_any),
         parameters=count_parameters(module),
         flops=count_flops(module, info.in_channels, grid),
     )
@@ -300,15 +303,21 @@ def carried_frame(data: Ladder, resolution: int, fields: Sequence[Field]) -> Car
     return replace(unweighted, shares=shares_of(carried, true, grid))
 
 
-def _fingerprint(spec: ModelSpec, config: TrainingConfig) -> str:
-    """What trainings share that differ by their seed alone."""
+def _fingerprint(spec: ModelSpec, config: TrainingConfig, *, slows_any: bool) -> str:
+    """What trainings share that differ by their seed alone.
+
+    Whether wide layers are slowed counts only where there are any, and then also by default: before
+    there was that option, none were.
+    """
     said = {
         **chosen_options(config),
         "model": type(spec).__name__,
         "options": chosen_options(spec),
     }
-    for free in ("seed", *HOW_NOT_WHAT):
+    for free in ("seed", "slows_wide_layers", *HOW_NOT_WHAT):
         said.pop(free, None)
+    if slows_any:
+        said["slows_wide_layers"] = True
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -19,7 +19,7 @@ from pdesurrogate.locks import LOCK
 from pdesurrogate.training.epoch_metrics import EpochMetrics
 from pdesurrogate.training.stage_report import StageReport
 
-__all__ = ["FREE", "RunDirectory"]
+__all__ = ["FREE", "METRICS", "STAGES", "RunDirectory"]
 
 SETTINGS, METRICS, STAGES = "config.yaml", "metrics.csv", "stages.csv"
 DESCRIPTION = "surrogate.json"

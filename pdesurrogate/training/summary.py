@@ -17,11 +17,13 @@ import xarray as xr
 from pdesurrogate.files import write_atomically
 from pdesurrogate.intervals import student_interval
 from pdesurrogate.surrogate import SurrogateInfo
+from pdesurrogate.training.run_directory import METRICS, STAGES
 
 __all__ = [
     "RunSummary",
     "Status",
     "mean_and_interval",
+    "read_summary",
     "summarise",
     "summary_dataset",
     "summary_table",
@@ -79,7 +81,7 @@ def summarise(run: Path, model: str, setting: str, seed: int, reason: str = "") 
         ValueError: If a file of the run is damaged.
     """
     info, rows = _info(run), _metrics(run)
-    best = _best(rows, info.epochs if info else None)
+    best = _best(run, info, rows)
     return RunSummary(
         model=model,
         setting=setting,
@@ -107,21 +109,64 @@ def _info(run: Path) -> SurrogateInfo | None:
 
 def _metrics(run: Path) -> list[dict[str, float]]:
     """The numbers of each finished epoch."""
-    path = run / "metrics.csv"
+    needed = ("epoch", "seconds", "valid_rollout", "valid_one_step", "stage")
+    return _numbers(run / METRICS, needed, "metrics of a training")
+
+
+def _numbers(path: Path, needed: Sequence[str], what: str) -> list[dict[str, float]]:
     if not path.exists():
         return []
-    needed = ("epoch", "seconds", "valid_rollout", "valid_one_step")
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [{key: float(row[key]) for key in needed} for row in csv.DictReader(file)]
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged: it holds no metrics of a training") from error
+        raise ValueError(f"{path} is damaged: it holds no {what}") from error
 
 
-def _best(rows: list[dict[str, float]], epoch: int | None) -> dict[str, float]:
-    """The metrics of the weights that were kept, or of the best ones so far."""
-    kept = [row for row in rows if row["epoch"] == epoch] or rows
+def _best(
+    run: Path, info: SurrogateInfo | None, rows: Sequence[dict[str, float]]
+) -> dict[str, float]:
+    """The errors of the weights that were kept, or of the best ones so far, on their rung.
+
+    Of a stage in which no epoch was better than the network that it began with they are those of
+    that network, which are in `stages.csv` alone.
+    """
+    needed = ("stage", "resolution", "rollout_after", "one_step_after")
+    reports = _numbers(run / STAGES, needed, "stages of a training")
+    latest = [row for row in rows if row["stage"] == rows[-1]["stage"]]
+    if reports and (not latest or latest[-1]["stage"] <= reports[-1]["stage"]):
+        report = reports[-1]
+        if info is not None and info.training_grid.resolution != report["resolution"]:
+            return {}  # the next stage was begun, and no epoch of it finished
+        return {
+            "valid_rollout": report["rollout_after"],
+            "valid_one_step": report["one_step_after"],
+        }
+    kept = [row for row in latest if info is not None and row["epoch"] == info.epochs] or latest
     return min(kept, key=lambda row: (row["valid_rollout"], row["valid_one_step"]), default={})
+
+
+def read_summary(path: Path) -> list[RunSummary]:
+    """The rows of a file; none if it is absent or damaged."""
+    kinds = {field.name: field.type for field in fields(RunSummary)}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            told = [
+                {name: _parsed(row[name], str(kind)) for name, kind in kinds.items()}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+    return [RunSummary(**row) for row in told]
+
+
+def _parsed(text: str, kind: str) -> Any:
+    """A cell of a column of that type."""
+    if kind in ("str", "Status"):
+        return text
+    if text == "":
+        return None
+    return float(text) if kind.startswith("float") else int(text)
 
 
 def write_summary(path: Path, rows: Sequence[RunSummary]) -> None:

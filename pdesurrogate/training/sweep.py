@@ -25,7 +25,13 @@ from pdesurrogate.training.config import TrainingConfig
 from pdesurrogate.training.distributed import is_launched
 from pdesurrogate.training.rehearsal import rehearse
 from pdesurrogate.training.run_directory import RunDirectory
-from pdesurrogate.training.summary import RunSummary, summarise, summary_dataset, write_summary
+from pdesurrogate.training.summary import (
+    RunSummary,
+    read_summary,
+    summarise,
+    summary_dataset,
+    write_summary,
+)
 from pdesurrogate.training.trainer import train
 from pdesurrogate.workers import one_thread, results_of
 
@@ -77,8 +83,8 @@ def sweep(
 
     The runs of one seed see the same windows in the same order, whatever the model. Everything is
     checked before the first training begins. Called again, it continues: finished runs are kept,
-    interrupted ones are resumed exactly, those that failed are tried again. A run whose loss leaves
-    the finite numbers is recorded with its reason, and the others go on.
+    interrupted ones and those whose time was over are resumed, those that failed are tried again. A
+    run whose loss leaves the finite numbers is recorded with its reason, and the others go on.
 
     Args:
         models: The models by name.
@@ -215,7 +221,8 @@ def _trained(
     rows = {run.folder: _summary(run, out) for run in runs}
     for run in (job.run for job in jobs if job.overwrite):
         rows[run.folder] = RunSummary(run.model, run.setting, run.config.seed)
-    write_summary(out / SUMMARY, list(rows.values()))
+    others = _others(out, list(rows.values()))
+    write_summary(out / SUMMARY, [*others, *rows.values()])
     is_shared = workers > 1 or scheduler is not None
     if scheduler is not None:  # whose workers are in folders of their own
         data, out = copy(data), out.absolute()
@@ -224,8 +231,26 @@ def _trained(
     results = results_of(work, jobs, workers, scheduler)
     for job, row in _told(results, len(jobs), is_shared):
         rows[job.run.folder] = row
-        write_summary(out / SUMMARY, list(rows.values()))
+        write_summary(out / SUMMARY, [*others, *rows.values()])
     return list(rows.values())
+
+
+def _others(out: Path, ours: Sequence[RunSummary]) -> list[RunSummary]:
+    """What the summary says of runs that are still there and are none of these."""
+
+    def key(row: RunSummary) -> tuple[str, str, int]:
+        return row.model, row.setting, row.seed
+
+    known = {key(row) for row in ours}
+    return [
+        row
+        for row in read_summary(out / SUMMARY)
+        if key(row) not in known
+        and any(
+            (out / folder / f"seed-{row.seed}").is_dir()
+            for folder in ("", f"{row.model}_{row.setting}" if row.setting else row.model)
+        )
+    ]
 
 
 @dataclass(frozen=True)
@@ -252,11 +277,21 @@ def _jobs(
             RunDirectory(path).check({}, resume=False, overwrite=True)
             jobs.append(_Job(run, overwrite=True))
             continue
-        if (path / "surrogate.json").exists():
+        if _is_done(path, run.config):
             log.info("%s is finished and kept", run.folder)
         else:
             jobs.append(_Job(run, overwrite=False))
     return jobs
+
+
+def _is_done(path: Path, config: TrainingConfig) -> bool:
+    """Whether it is finished, with all its epochs or with nothing left to go on from."""
+    run = RunDirectory(path)
+    if not run.is_finished or not run.last.exists():
+        return run.is_finished
+    stages = config.stages
+    wanted = config.epochs if stages is None else sum(stage.epochs for stage in stages)
+    return (summarise(path, "", "", 0).epochs or 0) >= wanted
 
 
 def _claim(out: Path, runs: Sequence[PlannedRun]) -> None:

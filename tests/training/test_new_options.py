@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from pdesurrogate.data import Ladder
 from pdesurrogate.models import FiLM, Haar, MultiResNet, ResidualUNet, Wavelet
 from pdesurrogate.models.part import chosen_options, parts_to_plain
 from pdesurrogate.training import TrainingConfig
-from pdesurrogate.training.preparation import unsaid_settings
+from pdesurrogate.training.preparation import unsaid_settings, untrained_surrogate
 from pdesurrogate.training.run_directory import RunDirectory
 
 SPEC = MultiResNet(width=4, space=Wavelet("db3"))
@@ -89,3 +90,13 @@ def test_a_run_from_before_wide_layers_were_slowed_goes_on_without() -> None:
     unsaid = unsaid_settings(SPEC, TrainingConfig())
     assert TrainingConfig().slows_wide_layers
     assert unsaid["slows_wide_layers"] is False
+
+
+def test_slowed_wide_layers_tell_trainings_apart_where_there_are_any(flow: Ladder) -> None:
+    def fingerprint(width: int, *, slows: bool) -> str:
+        config = TrainingConfig(fields=("vorticity",), slows_wide_layers=slows)
+        spec = ResidualUNet(width=width, levels=1)
+        return untrained_surrogate(spec, flow, 8, config, "net").info.settings
+
+    assert fingerprint(8, slows=True) == fingerprint(8, slows=False)
+    assert fingerprint(100, slows=True) != fingerprint(100, slows=False)

@@ -9,6 +9,7 @@ import pytest
 from pdesurrogate.training.summary import (
     RunSummary,
     mean_and_interval,
+    read_summary,
     summarise,
     summary_dataset,
     summary_table,
@@ -84,8 +85,9 @@ def test_an_infinite_error_is_in_the_mean() -> None:
 
 
 def test_the_best_epoch_is_that_of_the_rollouts_then_of_the_first_step(tmp_path: Path) -> None:
-    lines = ["1,3,0.2,inf", "2,6,0.1,0.75", "3,9,0.3,0.5", "4,12,0.2,0.5", "5,15,0.1,0.625"]
-    text = "\n".join(["epoch,seconds,valid_one_step,valid_rollout", *lines])
+    lines = ["1,3,0.2,inf,1", "2,6,0.1,0.75,1", "3,9,0.3,0.5,1", "4,12,0.2,0.5,1"]
+    lines += ["5,15,0.1,0.625,1"]
+    text = "\n".join(["epoch,seconds,valid_one_step,valid_rollout,stage", *lines])
     (tmp_path / "metrics.csv").write_text(text)
     row = summarise(tmp_path, "net", "", 3, reason="out of luck")
     assert (row.epochs, row.seconds, row.valid_rollout, row.valid_one_step) == (5, 15, 0.5, 0.2)
@@ -101,3 +103,11 @@ def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("epoch\nno number")
     with pytest.raises(ValueError, match=name):
         summarise(tmp_path, "net", "", 0)
+
+
+def test_a_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    write_summary(tmp_path / "summary.csv", ROWS)
+    assert read_summary(tmp_path / "summary.csv") == ROWS
+    assert read_summary(tmp_path / "nothing.csv") == []
+    (tmp_path / "damaged.csv").write_text("model,seed\nnet,one\n")
+    assert read_summary(tmp_path / "damaged.csv") == []

@@ -19,7 +19,7 @@ from pdesurrogate.grids import Grid
 from pdesurrogate.locks import LOCK, FolderInUseError, held
 from pdesurrogate.models import ModelSpec, MultiResNet, ResidualUNet, Wavelet
 from pdesurrogate.surrogate import Surrogate
-from pdesurrogate.training import TrainingConfig, sweep, train
+from pdesurrogate.training import Stage, TrainingConfig, sweep, train
 from pdesurrogate.training.summary import summarise
 from pdesurrogate.training.sweep import planned_runs
 
@@ -357,3 +357,58 @@ def test_runs_are_planned_model_by_model() -> None:
     assert [run.folder for run in runs] == ["b/seed-2", "b/seed-0", "a/seed-2", "a/seed-0"]
     assert [run.config.seed for run in runs] == [2, 0, 2, 0]
     assert runs[0].spec is NET
+
+
+@pytest.mark.parametrize("rate", [1.0, 1e-3])
+def test_errors_of_a_staged_run_are_those_on_its_last_rung(
+    rate: float, flow: Ladder, tmp_path: Path
+) -> None:
+    """Also where no epoch of the last stage was better than the network that it began with."""
+    stages = (Stage(8, 2), Stage(16, 1, freeze=True, width=4, learning_rate=rate))
+    config = replace(CONFIG, stages=stages, rollbacks=0)
+    row = sweep({"net": NET}, flow, 8, tmp_path, config, seeds=[0]).squeeze()
+    with (tmp_path / "net/seed-0/stages.csv").open() as file:
+        last = list(csv.DictReader(file))[-1]
+    embedded_is_best = last["rollout_after"] == last["rollout_before"]
+    assert embedded_is_best == (rate == 1.0)
+    assert float(row.valid_rollout) == pytest.approx(float(last["rollout_after"]), rel=1e-5)
+    assert float(row.valid_one_step) == pytest.approx(float(last["one_step_after"]), rel=1e-5)
+
+
+def test_runs_whose_time_was_over_go_on_when_there_is_more(flow: Ladder, tmp_path: Path) -> None:
+    brief = replace(CONFIG, time_budget=1e-9)
+    table = sweep({"net": NET}, flow, 8, tmp_path / "cut", brief, seeds=[0])
+    assert np.isnan(table.epochs.item())
+    table = sweep({"net": NET}, flow, 8, tmp_path / "cut", CONFIG, seeds=[0])
+    assert table.epochs.item() == 2
+    sweep({"net": NET}, flow, 8, tmp_path / "undisturbed", CONFIG, seeds=[0])
+    run = "net/seed-0"
+    assert weights(tmp_path / "cut" / run) == weights(tmp_path / "undisturbed" / run)
+    # What has been passed on without its checkpoints has nothing to go on from.
+    sweep({"net": NET}, flow, 8, tmp_path / "passed", brief, seeds=[0])
+    shutil.rmtree(tmp_path / "passed" / run / "checkpoint")
+    table = sweep({"net": NET}, flow, 8, tmp_path / "passed", CONFIG, seeds=[0])
+    assert table.status.item() == "finished"
+
+
+def test_the_summary_keeps_the_rows_of_other_runs_that_are_there(
+    flow: Ladder, tmp_path: Path
+) -> None:
+    sweep({"net": NET, "other": OTHER}, flow, 8, tmp_path, CONFIG, seeds=[0])
+    shutil.rmtree(tmp_path / "other")
+    table = sweep({"net": NET}, flow, 8, tmp_path, CONFIG, seeds=[1])
+    assert table.seed.values.tolist() == [1]
+    found = [(row["model"], row["seed"], row["status"]) for row in rows(tmp_path)]
+    assert found == [("net", "0", "finished"), ("net", "1", "finished")]
+
+
+def test_a_run_from_before_wide_layers_were_slowed_is_refused_before_anything_is_trained(
+    flow: Ladder, tmp_path: Path
+) -> None:
+    sweep({"net": NET}, flow, 8, tmp_path, CONFIG, seeds=[0])
+    said = tmp_path / "net/seed-0/config.yaml"
+    said.write_text(said.read_text().replace("slows_wide_layers: true\n", ""))
+    with pytest.raises(ValueError, match="slows_wide_layers False, not True"):
+        sweep({"net": NET}, flow, 8, tmp_path, CONFIG, seeds=[0, 1])
+    assert not (tmp_path / "net/seed-1").exists()
+    sweep({"net": NET}, flow, 8, tmp_path, replace(CONFIG, slows_wide_layers=False), seeds=[0])
