@@ -48,8 +48,7 @@ def held(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise FolderInUseError(
-            f"{folder} is in use by another process: wait for its end or stop it (if there is "
-            f"none, delete {folder / LOCK})"
+            f"{folder} is in use by another process: wait for its end or stop it"
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:

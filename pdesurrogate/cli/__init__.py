@@ -28,7 +28,17 @@ _LISTS = (
     "--trackers",
     "--seeds",
 )
-_USERS_SYSTEM = ("ENOSPC", "ENOENT", "EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EDQUOT")
+_USERS_SYSTEM = (
+    "ENOSPC",
+    "ENOENT",
+    "EACCES",
+    "EPERM",
+    "EROFS",
+    "EISDIR",
+    "ENOTDIR",
+    "EDQUOT",
+    "ENAMETOOLONG",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import shutil
@@ -160,6 +161,10 @@ def restore(
             raise ValueError(
                 f"{path} was made on another dataset: its {key} was {found}, now it is {value}"
             )
+    was_sharded = any(isinstance(name, str) for name in state["optimiser"].get("state", ["name"]))
+    if was_sharded != learner.is_sharded:
+        how = "several processes and --shard true" if was_sharded else "--shard false"
+        raise ValueError(f"{path} was made with {how}: resume it so")
     try:
         learner.load_state_dict(state)
     except (RuntimeError, ValueError, KeyError) as error:
@@ -230,6 +235,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
         raise ValueError(f"{path} is not a checkpoint, or is damaged") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # torch looks for places beyond the end of cut files
+            raise
+        raise ValueError(f"{path} is not a checkpoint, or is damaged") from error
     if not isinstance(state, dict):
         raise ValueError(f"{path} is not a checkpoint, or is damaged")
     return state
@@ -246,6 +255,10 @@ def load_snapshot(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is of an earlier version, which cannot be resumed: begin anew")
     if not {"dataset", "module", "optimiser", "position", "random_states"} <= state.keys():
         raise ValueError(f"{path} is not a checkpoint, or is damaged")
+    try:
+        position_of(state)
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is of another version, which cannot be resumed here") from error
     return state
 
 

@@ -47,7 +47,11 @@ class Stage:
     def __post_init__(self) -> None:
         for name in ("resolution", "epochs", "trajectories", "width"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if value is None and name == "trajectories":
+                continue
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise ValueError(f"{name} of a stage must be a whole number, got {value!r}")
+            if value < 1:
                 raise ValueError(f"{name} of a stage must be at least 1, got {value}")
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate of a stage must be positive, got {self.learning_rate}")
@@ -194,21 +198,25 @@ class TrainingConfig:
         """Refuse values of other types, and make plain ones of those that mean the same."""
         for name in (*_COUNTS, "seed", "rollbacks", "patience", "validation_lead"):
             value = getattr(self, name)
-            if value is None:
+            if value is None and name in _OPTIONAL:
                 continue
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise ValueError(f"{name} must be a whole number, got {value!r}")
             object.__setattr__(self, name, int(value))
         for name in _REALS:
             value = getattr(self, name)
-            if value is None:
+            if value is None and name in _OPTIONAL:
                 continue
             if isinstance(value, bool) or not isinstance(value, Real):
                 raise ValueError(f"{name} must be a number, got {value!r}")
             object.__setattr__(self, name, float(value))
+        for name in _SWITCHES:
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise ValueError(f"{name} must be true or false, got {value!r}")
         for name in ("fields", "conditioning", "trackers", "stages"):
             value = getattr(self, name)
-            if isinstance(value, str):
+            if isinstance(value, str) or (value is None and name == "trackers"):
                 raise ValueError(f"{name} must be a list, got {value!r}")
             if value is not None:
                 object.__setattr__(self, name, tuple(value))
@@ -289,6 +297,16 @@ _REALS = (
     "time_budget",
     "checkpoint_seconds",
 )
+_OPTIONAL = (
+    "patience",
+    "validation_lead",
+    "learning_rate",
+    "gradient_clip",
+    "ema_decay",
+    "time_budget",
+    "checkpoint_seconds",
+)
+_SWITCHES = ("slows_wide_layers", "predicts_change", "sees_transport", "compile", "shard")
 _NOT_NEGATIVE = (
     "seed",
     "weight_decay",
@@ -319,8 +337,8 @@ def _check_stages(stages: tuple[Stage, ...]) -> None:
         raise ValueError("the first of the stages has nothing to freeze")
 
 
-def _is_device(name: str) -> bool:
+def _is_device(name: object) -> bool:
     try:
-        return torch.device(name).type in ("cpu", "cuda")
+        return isinstance(name, str) and torch.device(name).type in ("cpu", "cuda")
     except RuntimeError:
         return False

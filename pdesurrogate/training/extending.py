@@ -79,10 +79,11 @@ def extend(
         "resolution": resolution,
         "trajectories": plan.stages[0].trajectories,
         "extension": asdict(plan.extension),
+        "weights_of_the_run": base.weights_sha256,
         **parts_to_plain(plan.config),
     }
     out = extension_directory(run, resolution)
-    unsaid: Mapping[str, Any] = {}
+    unsaid: Mapping[str, Any] = {"weights_of_the_run": base.weights_sha256}
     # Held with the run: whoever replaced that meanwhile would replace what is extended.
     return carry_out(plan, out, settings, unsaid, resume=resume, overwrite=overwrite, home=run)
 

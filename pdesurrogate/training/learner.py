@@ -172,11 +172,25 @@ class Learner:
             self._heads.reset()
         with answering_for_part(objective):
             loss = objective(self._stepper.step, given, following, criterion)
+        self._check_loss(loss, objective)
         if self._heads is None:
             return loss
         target = self.surrogate.network_target(given, following[:, : self.config.bundle])
         with torch.autocast(target.device.type, enabled=False):
             return loss + self.config.level_loss * self._heads.loss(target)
+
+    def _check_loss(self, loss: object, objective: Objective) -> None:
+        """Refuse what an objective, a loss or a network of the user's own may make of it."""
+        names = f"the objective {type(objective).__name__} and the loss"
+        names = f"{names} {type(self.config.loss).__name__}"
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            found = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)
+            raise ValueError(f"{names} must give a single number, got {found}")
+        if not loss.requires_grad:
+            raise ValueError(
+                f"what {names} give does not depend on the weights of "
+                f"{self.surrogate.info.model}: something on the way is detached"
+            )
 
     def _disturbed(
         self, batch: Batch, seed: Sequence[int]

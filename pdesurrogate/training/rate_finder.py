@@ -115,11 +115,17 @@ def find_learning_rate(
             f"the loss did not fall between the learning rates {lowest:g} and "
             f"{rates[max(len(losses), 1) - 1]:g}: try others, or take more than {steps} steps"
         )
+    suggested = rates[best] / SAFETY
+    if suggested < lowest:
+        raise ValueError(
+            f"the loss is least at {rates[best]:.2g}, of which a tenth is below the lowest "
+            f"learning rate that was tried, {lowest:g}: begin lower"
+        )
     return xr.Dataset(
         {
             "loss": ("learning_rate", losses, {"long_name": "loss of the batch before the step"}),
             "smoothed_loss": ("learning_rate", smoothed, {"long_name": "loss, smoothed"}),
-            "suggested": ((), rates[best] / SAFETY, {"long_name": "suggested learning rate"}),
+            "suggested": ((), suggested, {"long_name": "suggested learning rate"}),
         },
         coords={"learning_rate": rates[: len(losses)]},
         attrs={

@@ -177,3 +177,22 @@ def test_a_finished_epoch_clears_what_was_counted_for_it() -> None:
     position.finish_epoch(metrics(1.0))
     assert (position.batch, position.step) == (0, 2)
     assert (position.loss_sum, position.gradient_norm_sum) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
+def test_a_cut_file_is_said_to_be_damaged(share: float, tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, kept(trained(seed=0), Position()))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"last\.pt is not a checkpoint, or is damaged"):
+        load_snapshot(path)
+
+
+def test_a_position_of_another_version_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    state = kept(trained(seed=0), Position())
+    state["position"]["mood"] = "fine"
+    save_checkpoint(path, state)
+    with pytest.raises(ValueError, match=r"last\.pt is of another version"):
+        load_snapshot(path)

@@ -1,8 +1,9 @@
+import inspect
 from typing import Any
 
 import pytest
 
-from pdesurrogate.training import TrainingConfig
+from pdesurrogate.training import Stage, TrainingConfig
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,33 @@ def test_what_is_optional_may_be_left_out() -> None:
     config = TrainingConfig(gradient_clip=None, ema_decay=None, fields=None, device="cuda:1")
     assert config.gradient_clip is None
     assert config.learning_rate is None
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("slows_wide_layers", "false", "slows_wide_layers must be true or false, got 'false'"),
+        ("compile", None, "compile must be true or false, got None"),
+        ("predicts_change", 0, "predicts_change must be true or false, got 0"),
+        ("trackers", None, "trackers must be a list, got None"),
+        ("epochs", None, "epochs must be a whole number, got None"),
+        ("rollbacks", None, "rollbacks must be a whole number, got None"),
+        ("warmup", None, "warmup must be a number, got None"),
+        ("device", None, "device must be cpu, cuda or cuda:N, got None"),
+    ],
+)
+def test_values_of_other_kinds_are_named(option: str, value: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        make_unchecked(TrainingConfig, **{option: value})
+
+
+def make_unchecked(kind: type, **options: Any) -> None:
+    """Without the type checks that only the tests have."""
+    inspect.unwrap(kind.__init__)(object.__new__(kind), **options)
+
+
+def test_stages_count_in_whole_numbers() -> None:
+    with pytest.raises(ValueError, match="resolution of a stage must be a whole number, got '16'"):
+        make_unchecked(Stage, resolution="16", epochs=1)
+    with pytest.raises(ValueError, match=r"epochs of a stage must be a whole number, got 1\.5"):
+        make_unchecked(Stage, resolution=16, epochs=1.5)

@@ -168,3 +168,11 @@ def test_wide_layers_are_slowed_in_training_and_keep_to_it_when_it_is_resumed(
         assert exit_codes(go_on, size) == [0] * size
     cut = weights(Surrogate.load(tmp_path / "cut", specs=(Wide,)))
     torch.testing.assert_close(cut, weights(undisturbed), rtol=1e-4, atol=1e-5)
+
+
+def test_shared_weights_are_not_taken_up_by_one_process(flow: Ladder, tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=1, shard=True)
+    cut = replace(config, time_budget=1e-9)
+    assert exit_codes(lambda _: train(SPEC, flow, 8, tmp_path / "run", cut), size=2) == [0, 0]
+    with pytest.raises(ValueError, match=r"last\.pt was made with several processes and --shard"):
+        train(SPEC, flow, 8, tmp_path / "run", config, resume=True)

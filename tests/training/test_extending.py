@@ -186,3 +186,18 @@ def test_an_extension_in_the_folder_of_another_grid_is_refused(
     surrogate = Surrogate.load(copied)
     with pytest.raises(ValueError, match="64 holds the extension to 32"):
         extensions_of(surrogate, copied, ladder, (64,), "cpu")
+
+
+def test_an_extension_of_a_run_that_went_on_is_not_taken_for_finished(
+    run: Path, ladder: Ladder, tmp_path: Path
+) -> None:
+    copied = tmp_path / "run"
+    shutil.copytree(run, copied)
+    extend(copied, ladder, 32, trajectories=1, config=BRIEF, overwrite=True)
+    extend(copied, ladder, 32, trajectories=1, config=BRIEF, resume=True)
+    surrogate = Surrogate.load(copied)
+    with torch.no_grad():
+        next(surrogate.module.parameters()).add_(0.1)
+    surrogate.save(copied)
+    with pytest.raises(ValueError, match=r"32 was trained with weights_of_the_run '\w+', not"):
+        extend(copied, ladder, 32, trajectories=1, config=BRIEF, resume=True)

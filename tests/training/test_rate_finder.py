@@ -12,7 +12,7 @@ from torch import nn
 from pdesurrogate.data import Ladder
 from pdesurrogate.grids import Grid
 from pdesurrogate.models import FNO, ModelSpec, MultiResNet
-from pdesurrogate.training import TrainingConfig, find_learning_rate, train
+from pdesurrogate.training import TrainingConfig, find_learning_rate, rate_finder, train
 
 SPEC = MultiResNet(width=8, levels=1)
 CONFIG = TrainingConfig(batch_size=6, validation_steps=2)  # 28 windows, 5 steps an epoch
@@ -124,3 +124,11 @@ def test_what_training_refuses_is_refused(flow: Ladder) -> None:
         find_learning_rate(SPEC, flow, 8, replace(CONFIG, history=20))
     with pytest.raises(ValueError, match="tf32 is a mode of CUDA devices"):
         find_learning_rate(SPEC, flow, 8, replace(CONFIG, precision="tf32"))
+
+
+def test_a_rate_below_those_that_were_tried_is_not_suggested(
+    flow: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_finder, "_turning_point", lambda smoothed: 12)
+    with pytest.raises(ValueError, match=r"the loss is least at .* begin lower"):
+        find_learning_rate(SPEC, flow, 8, CONFIG, lowest=1e-4, highest=1e-3, steps=40)

@@ -30,6 +30,7 @@ from pdesurrogate.training import (
     FrameLoss,
     LossSetting,
     NonFiniteLossError,
+    Objective,
     TrainingConfig,
     Unrolled,
     learner,
@@ -521,3 +522,40 @@ def test_a_run_is_not_continued_on_another_dataset(
     monkeypatch.setattr(Ladder, "sha256", "of another dataset")
     with pytest.raises(ValueError, match=r"another dataset: its sha256 was .* of another dataset"):
         train(SPEC, flow, 8, out, CONFIG, resume=True)
+
+
+@dataclass(frozen=True)
+class Mistaken(Objective):
+    """An objective that forgets to return what it computes, or to take its mean."""
+
+    num_losses: int = 0
+
+    @property
+    def num_steps(self) -> int:
+        return 1
+
+    def __call__(self, *_: Any) -> Any:
+        return torch.zeros(self.num_losses) if self.num_losses else None
+
+
+@dataclass(frozen=True)
+class Detached(FrameLoss):
+    """A loss that lets no gradient through."""
+
+    def on(self, setting: LossSetting) -> Criterion:
+        return lambda prediction, truth: (prediction - truth).detach().square().mean()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"objective": Mistaken()}, "Mistaken and the loss MeanSquare must give a single number"),
+        ({"objective": Mistaken(3)}, r"must give a single number, got a tensor \(3,\)"),
+        ({"loss": Detached()}, "Detached give does not depend on the weights of"),
+    ],
+)
+def test_losses_that_cannot_be_followed_are_told(
+    options: dict[str, Any], sentence: str, flow: Ladder, out: Path
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        train(SPEC, flow, 8, out, replace(CONFIG, **options))
