@@ -373,6 +373,11 @@ def test_errors_of_a_staged_run_are_those_on_its_last_rung(
     assert embedded_is_best == (rate == 1.0)
     assert float(row.valid_rollout) == pytest.approx(float(last["rollout_after"]), rel=1e-5)
     assert float(row.valid_one_step) == pytest.approx(float(last["one_step_after"]), rel=1e-5)
+    # As if the time had been over as soon as the last stage was begun.
+    for name in ("stages.csv", "metrics.csv"):
+        table = tmp_path / "net/seed-0" / name
+        table.write_text("\n".join(table.read_text().splitlines()[:-1]) + "\n")
+    assert summarise(tmp_path / "net/seed-0", "net", "", 0).valid_rollout is None
 
 
 def test_runs_whose_time_was_over_go_on_when_there_is_more(flow: Ladder, tmp_path: Path) -> None:
@@ -400,6 +405,8 @@ def test_the_summary_keeps_the_rows_of_other_runs_that_are_there(
     assert table.seed.values.tolist() == [1]
     found = [(row["model"], row["seed"], row["status"]) for row in rows(tmp_path)]
     assert found == [("net", "0", "finished"), ("net", "1", "finished")]
+    sweep({"net": NET}, flow, 8, tmp_path, CONFIG, seeds=[1])  # with nothing to do
+    assert len(rows(tmp_path)) == 2
 
 
 def test_a_run_from_before_wide_layers_were_slowed_is_refused_before_anything_is_trained(
