@@ -6,6 +6,7 @@ import errno
 import itertools
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from io import StringIO
 from pathlib import Path
 
 __all__ = ["main"]
+
+_TEXT = '"<unicode string>"'
+"""What the YAML reader calls a file."""
 
 _LISTS = (
     "--resolutions",
@@ -137,7 +141,10 @@ def _run(arguments: list[str]) -> None:
             if option == "--model":
                 check_class("model", value, model_names())
     try:
-        parsed = parser.parse_args(arguments)
+        try:
+            parsed = parser.parse_args(arguments)
+        except UsageError as error:
+            raise UsageError(_with_its_file(str(error), arguments)) from None
         check_distributions(parsed[parsed.subcommand].get("parameters"))
         parsed = parser.instantiate(parsed)
     except ValueError as error:
@@ -145,6 +152,21 @@ def _run(arguments: list[str]) -> None:
             raise UsageError(reason) from None
         raise
     COMMANDS[parsed.subcommand].run(parsed[parsed.subcommand])
+
+
+def _with_its_file(sentence: str, arguments: Sequence[str]) -> str:
+    """A sentence about the content of a configuration file, with the file's name."""
+    words = list(itertools.chain.from_iterable(word.split("=", 1) for word in arguments))
+    if "--config" not in words[:-1]:
+        return sentence
+    path = words[words.index("--config") + 1]
+    if "parsing config" in sentence:
+        return f"{path} is no YAML: " + sentence.partition(": ")[2].replace(_TEXT, "it")
+    if sentence.startswith("Unexpected config"):
+        return f"{path} must hold options and their values, got" + sentence.partition(":")[2]
+    if unknown := re.fullmatch(r"Subcommand '[\w-]+' does not accept option '(.*)'", sentence):
+        return f"{path}: there is no option {unknown[1]!r} here"
+    return sentence
 
 
 def _first_positional(arguments: Sequence[str]) -> str | None:

@@ -510,6 +510,27 @@ def test_ctrl_c_during_the_first_imports_is_told_in_a_sentence(tmp_path):
     assert done.stderr == "pdesurrogate: interrupted; what was finished is kept\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("epochs: [1", "mine.yaml is no YAML: while parsing a flow sequence in it, line 1"),
+        ("just text", "mine.yaml must hold options and their values, got just text"),
+        ("modell: 3", "mine.yaml: there is no option 'modell' here"),
+    ],
+)
+def test_a_configuration_that_will_not_do_is_named(text, sentence, tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text(text)
+    assert run("train", "--config", tmp_path / "mine.yaml", "--out", tmp_path / "new") == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_name_that_is_too_long_is_a_users_mistake(journey, tmp_path, capsys):
+    words = ["train", "--data", journey / "data", "--resolution", 8, *TRAIN.split()]
+    assert run(*words, "--out", tmp_path / ("x" * 300)) == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(journey, tmp_path, monkeypatch, capsys):
     from pdesurrogate.evaluation.walk import Walk
 
