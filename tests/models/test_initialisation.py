@@ -81,6 +81,10 @@ def test_every_model_brings_the_rate_at_which_it_learns() -> None:
     assert ResidualUNet().learning_rate == 2e-3
 
 
+def test_the_rate_of_a_wide_fno_is_lower_in_proportion() -> None:
+    assert [FNO(width=width).learning_rate for width in (14, 32, 128)] == [1e-2, 1e-2, 2.5e-3]
+
+
 @pytest.mark.parametrize("model", [ClassicalUNet, MultiResNet, ResidualUNet])
 def test_the_rate_of_a_wide_u_net_is_lower_in_proportion(model: type[UNetSpec]) -> None:
     assert [model(width=width).learning_rate for width in (16, 32, 64, 128)] == [
