@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,16 @@ from pdesurrogate.locks import LOCK, FolderInUseError, held
 from tests.training.processes import exit_codes, kill_oneself
 
 fcntl = pytest.importorskip("fcntl")
+
+
+def is_free(folder: Path) -> bool:
+    """Whether another process could hold it."""
+
+    def hold(rank: int) -> None:
+        with held(folder):
+            pass
+
+    return exit_codes(hold) == [0]
 
 
 def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
@@ -39,9 +50,15 @@ def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_was_copied_holds_nothing(tmp_path: Path) -> None:
-    (tmp_path / LOCK).write_bytes(b"")
-    with held(tmp_path):
-        pass
+    """And the folder that it was copied to is held like any other."""
+    original, copied = tmp_path / "original", tmp_path / "copied"
+    with held(original):
+        shutil.copytree(original, copied)
+        assert (copied / LOCK).exists()
+        assert is_free(copied)
+        assert not is_free(original)
+        with held(copied):
+            assert not is_free(copied)
 
 
 @pytest.mark.parametrize("answer", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
