@@ -45,6 +45,14 @@ def resume(run: RunDirectory, spec: MultiResNet) -> None:
     )
 
 
+def resumable(run: RunDirectory, spec: MultiResNet) -> bool:
+    try:
+        resume(run, spec)
+    except ValueError:
+        return False
+    return True
+
+
 def test_a_run_from_before_an_option_may_be_resumed(tmp_path: Path) -> None:
     resume(begun(tmp_path, SPEC, "film", "attention", "activation", "space.boundary"), SPEC)
     stored = yaml.safe_load((tmp_path / "config.yaml").read_text())
@@ -53,7 +61,12 @@ def test_a_run_from_before_an_option_may_be_resumed(tmp_path: Path) -> None:
 
 def test_a_run_from_before_there_were_spaces_may_be_resumed(tmp_path: Path) -> None:
     plain = replace(SPEC, space=Haar())
-    resume(begun(tmp_path, plain, "space"), plain)
+    run = begun(tmp_path, plain, "space")
+    assert (
+        "space" not in yaml.safe_load((tmp_path / "config.yaml").read_text())["model"]["init_args"]
+    )
+    assert resumable(run, plain)
+    assert not resumable(run, replace(SPEC, space=Wavelet("db2")))
 
 
 @pytest.mark.parametrize(
