@@ -277,21 +277,20 @@ def _jobs(
             RunDirectory(path).check({}, resume=False, overwrite=True)
             jobs.append(_Job(run, overwrite=True))
             continue
-        if _is_done(path, run.config):
+        if _is_done(run, out):
             log.info("%s is finished and kept", run.folder)
         else:
             jobs.append(_Job(run, overwrite=False))
     return jobs
 
 
-def _is_done(path: Path, config: TrainingConfig) -> bool:
+def _is_done(run: PlannedRun, out: Path) -> bool:
     """Whether it is finished, with all its epochs or with nothing left to go on from."""
-    run = RunDirectory(path)
-    if not run.is_finished or not run.last.exists():
-        return run.is_finished
-    stages = config.stages
-    wanted = config.epochs if stages is None else sum(stage.epochs for stage in stages)
-    return (summarise(path, "", "", 0).epochs or 0) >= wanted
+    directory, stages = RunDirectory(out / run.folder), run.config.stages
+    if not directory.is_finished or not directory.last.exists():
+        return directory.is_finished
+    wanted = run.config.epochs if stages is None else sum(stage.epochs for stage in stages)
+    return (_summary(run, out).epochs or 0) >= wanted
 
 
 def _claim(out: Path, runs: Sequence[PlannedRun]) -> None:
